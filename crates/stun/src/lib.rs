@@ -1,2 +1,75 @@
-//! See the crate description.
+//! STUN and TURN on the wire (RFC 8489, RFC 8656): bytes in, values out, and back.
+//!
+//! # The model
+//!
+//! A datagram becomes a [`Message`], a checked view that borrows the bytes and allocates nothing. What the
+//! view shows is only what may be believed: attributes behind MESSAGE-INTEGRITY cannot be reached. With the
+//! [`Key`] of the credential, [`Message::verify`] turns it into an [`Authenticated`] message, the only form in
+//! which our state machines accept a message that may change their state. [`Builder`] writes a message into
+//! the caller's buffer, integrity and fingerprint last.
+//!
+//! A [`Transaction`] is one request and its retransmission schedule; [`BindingClient`] is the smallest whole
+//! machine: it asks a server for our address.
+//!
+//! The crate also holds the words that every machine above it shares: [`Instant`], [`SocketId`], [`Input`],
+//! [`Received`], [`Output`], [`Need`], [`SendPlan`] and the trait [`Machine`]. They are the two doors; see
+//! [`door`] for the loop that drives any of them.
+//!
+//! # Reading and writing
+//!
+//! ```
+//! use floe_stun::{Builder, Class, Key, Message, Method, TransactionId, attribute::{Priority, Username}};
+//!
+//! let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+//! let mut buf = [0; 128];
+//! let bytes = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([7; 12]))
+//!     .attribute(&Username("evtj:h6vY"))
+//!     .attribute(&Priority(1_845_494_271))
+//!     .integrity(&key)
+//!     .fingerprint()
+//!     .finish()
+//!     .unwrap();
+//!
+//! let message = Message::decode(bytes).unwrap();
+//! let message = message.verify(&key).unwrap();
+//! assert_eq!(message.get::<Username<'_>>(), Some(Ok(Username("evtj:h6vY"))));
+//! ```
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod attribute;
+mod binding;
+mod builder;
+mod chance;
+mod channel_data;
+pub mod door;
+mod error;
+mod fingerprint;
+mod instant;
+mod integrity;
+mod message;
+mod method;
+mod send_plan;
+mod transaction;
+mod uri;
+
+pub use binding::{BindingClient, BindingEvent};
+pub use builder::{Builder, Finished, Sealed, Signed};
+pub use chance::Chance;
+pub use channel_data::{ChannelData, ChannelNumber};
+pub use door::{
+    App, Dropped, Drops, Failure, Icmp, Input, Interface, MAX_TRANSMIT, Machine, Need, Output, Received,
+    RequestId, SocketId, Transmit, Transport, Why,
+};
+pub use error::{DecodeError, EncodeError, IntegrityError, UriError};
+pub use instant::Instant;
+pub use integrity::{Authenticated, Integrity, Key, Password, userhash};
+pub use message::{Attributes, HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE, Message, RawAttribute, TransactionId};
+pub use method::{Class, Method};
+pub use send_plan::{Forward, SendPlan};
+pub use transaction::{Fired, Schedule, Transaction};
+pub use uri::{Scheme, Uri};

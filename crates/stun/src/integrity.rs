@@ -1,0 +1,235 @@
+//! Keys, MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256 (RFC 8489 §9, §14.5, §14.6).
+//!
+//! This file is the only one that can make an [`Authenticated`] value.
+
+use alloc::string::String;
+use core::fmt;
+use core::ops::Deref;
+
+use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::message::{HEADER_LEN, Message};
+use crate::{IntegrityError, attribute};
+
+/// A password as it was configured or signalled. Its `Debug` shows nothing and its memory is wiped on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Keeps this password.
+    #[must_use]
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(Zeroizing::new(password.into()))
+    }
+
+    /// The password, for putting it into a description or deriving a key.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// A credential made ready: the HMAC states of its key, computed once.
+#[derive(Clone)]
+pub struct Key {
+    sha1: Hmac<Sha1>,
+    sha256: Hmac<Sha256>,
+}
+
+impl Key {
+    /// The key of a short-term credential, as ICE uses it (RFC 8489 §9.1.1).
+    ///
+    /// `password` must already be prepared by OpaqueString; ICE passwords always are.
+    #[must_use]
+    pub fn short_term(password: &str) -> Self {
+        Self::from_bytes(password.as_bytes())
+    }
+
+    /// The MD5 key of a long-term credential (RFC 8489 §9.2.2), for servers without PASSWORD-ALGORITHMS.
+    ///
+    /// `realm` and `password` must already be prepared by OpaqueString.
+    #[must_use]
+    pub fn long_term_md5(username: &str, realm: &str, password: &Password) -> Self {
+        let digest = Md5::new()
+            .chain_update(username)
+            .chain_update(":")
+            .chain_update(realm)
+            .chain_update(":")
+            .chain_update(password.reveal());
+        Self::from_bytes(&Zeroizing::new(<[u8; 16]>::from(digest.finalize()))[..])
+    }
+
+    /// The SHA-256 key of a long-term credential (RFC 8489 §18.5.1.2).
+    ///
+    /// `realm` and `password` must already be prepared by OpaqueString.
+    #[must_use]
+    pub fn long_term_sha256(username: &str, realm: &str, password: &Password) -> Self {
+        let digest = Sha256::new()
+            .chain_update(username)
+            .chain_update(":")
+            .chain_update(realm)
+            .chain_update(":")
+            .chain_update(password.reveal());
+        Self::from_bytes(&Zeroizing::new(<[u8; 32]>::from(digest.finalize()))[..])
+    }
+
+    /// A key from its bytes, for credentials that were derived elsewhere.
+    #[must_use]
+    pub fn from_bytes(key: &[u8]) -> Self {
+        Self { sha1: keyed(key), sha256: keyed(key) }
+    }
+
+    pub(crate) fn sign_sha1(&self, covered: &[u8], length: u16) -> [u8; 20] {
+        absorb(self.sha1.clone(), covered, length).finalize().into_bytes().into()
+    }
+
+    pub(crate) fn sign_sha256(&self, covered: &[u8], length: u16) -> [u8; 32] {
+        absorb(self.sha256.clone(), covered, length).finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+fn keyed<M: KeyInit>(key: &[u8]) -> M {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
+    M::new_from_slice(key).expect("HMAC takes keys of every length")
+}
+
+/// Feeds what the attribute covers, as if the header's length ended right behind the attribute.
+fn absorb<M: Mac>(mut mac: M, covered: &[u8], length: u16) -> M {
+    if let Some((header, attributes)) = covered.split_first_chunk::<HEADER_LEN>() {
+        let mut header = *header;
+        let [l0, l1] = length.to_be_bytes();
+        header[2] = l0;
+        header[3] = l1;
+        mac.update(&header);
+        mac.update(attributes);
+    }
+    mac
+}
+
+/// Which of the two attributes vouches for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 8489 defines two, and handlers must tell them apart")]
+pub enum Integrity {
+    /// MESSAGE-INTEGRITY.
+    Sha1,
+    /// MESSAGE-INTEGRITY-SHA256.
+    Sha256,
+}
+
+/// Proof that a message was signed with the key it was verified against.
+///
+/// Only [`Message::verify`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticated<M> {
+    message: M,
+    by: Integrity,
+}
+
+impl<M> Authenticated<M> {
+    /// What vouches for the message; an answer must use the same (RFC 8489 §9.1.3).
+    pub const fn by(&self) -> Integrity {
+        self.by
+    }
+}
+
+impl<M> Deref for Authenticated<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.message
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Checks MESSAGE-INTEGRITY-SHA256 if it is there, else MESSAGE-INTEGRITY (RFC 8489 §9.1.3), in constant
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// [`IntegrityError::Missing`] without either attribute, [`IntegrityError::Mismatch`] if it does not verify.
+    pub fn verify(&self, key: &Key) -> Result<Authenticated<Self>, IntegrityError> {
+        let (by, verified) = if let Some(at) = self.layout().integrity_sha256 {
+            let (covered, tag, length) = self.signed_parts(at)?;
+            let mac = absorb(key.sha256.clone(), covered, length);
+            (Integrity::Sha256, mac.verify_truncated_left(tag).is_ok())
+        } else if let Some(at) = self.layout().integrity {
+            let (covered, tag, length) = self.signed_parts(at)?;
+            let mac = absorb(key.sha1.clone(), covered, length);
+            (Integrity::Sha1, mac.verify_slice(tag).is_ok())
+        } else {
+            return Err(IntegrityError::Missing);
+        };
+        if verified { Ok(Authenticated { message: *self, by }) } else { Err(IntegrityError::Mismatch) }
+    }
+
+    /// What the integrity attribute at this offset covers, its tag, and the length the header must pretend.
+    fn signed_parts(&self, at: usize) -> Result<(&'a [u8], &'a [u8], u16), IntegrityError> {
+        let parts = || {
+            let (covered, attribute) = self.as_bytes().split_at_checked(at)?;
+            let (&[_, _, l0, l1], rest) = attribute.split_first_chunk::<4>()?;
+            let tag = rest.get(..usize::from(u16::from_be_bytes([l0, l1])))?;
+            let length = u16::try_from(at + 4 + tag.len() - HEADER_LEN).ok()?;
+            Some((covered, tag, length))
+        };
+        parts().ok_or(IntegrityError::Missing)
+    }
+}
+
+/// USERHASH of a user (RFC 8489 §14.4); both parts must already be prepared by OpaqueString.
+#[must_use]
+pub fn userhash(username: &str, realm: &str) -> attribute::UserHash {
+    let digest = Sha256::new().chain_update(username).chain_update(":").chain_update(realm);
+    attribute::UserHash(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Class, Method, TransactionId};
+
+    #[test]
+    fn the_right_key_verifies_and_no_other() {
+        let key = Key::short_term("the right one");
+        let mut buf = [0; 64];
+        let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([9; 12]));
+        let bytes = builder.integrity(&key).finish().unwrap();
+        let message = Message::decode(bytes).unwrap();
+
+        assert_eq!(message.verify(&key).unwrap().by(), Integrity::Sha1);
+        assert_eq!(message.verify(&Key::short_term("another")).unwrap_err(), IntegrityError::Mismatch);
+    }
+
+    #[test]
+    fn sha256_is_preferred_where_both_stand() {
+        let key = Key::short_term("secret");
+        let mut buf = [0; 128];
+        let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([9; 12]));
+        let bytes = builder.integrity(&key).integrity_sha256(&key).fingerprint().finish().unwrap();
+        let message = Message::decode(bytes).unwrap();
+
+        assert_eq!(message.verify(&key).unwrap().by(), Integrity::Sha256);
+        assert_eq!(message.fingerprint(), Some(true));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        use alloc::format;
+        assert_eq!(format!("{:?} {:?}", Password::new("x"), Key::short_term("x")), "Password(..) Key(..)");
+    }
+}
