@@ -237,24 +237,6 @@ pub enum Received<A> {
     Dropped(Dropped),
 }
 
-/// Application data as it came from the network, a sub-slice of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct App<'p> {
-    /// The component of the data stream it belongs to (RFC 8445 §4), counted from 1.
-    pub component: u16,
-    /// The bytes.
-    pub data: &'p [u8],
-}
-
-impl<'p> App<'p> {
-    /// Data of a component.
-    #[must_use]
-    pub const fn new(component: u16, data: &'p [u8]) -> Self {
-        Self { component, data }
-    }
-}
-
 /// Something the machine wants done. A host must know every kind, so the set is closed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output<'b, E> {

@@ -62,7 +62,7 @@ pub use builder::{Builder, Finished, Sealed, Signed};
 pub use chance::Chance;
 pub use channel_data::{ChannelData, ChannelNumber};
 pub use door::{
-    App, Dropped, Drops, Failure, Icmp, Input, Interface, MAX_TRANSMIT, Machine, Need, Output, Received,
+    Dropped, Drops, Failure, Icmp, Input, Interface, MAX_TRANSMIT, Machine, Need, Output, Received,
     RequestId, SocketId, Transmit, Transport, Why,
 };
 pub use error::{DecodeError, EncodeError, IntegrityError, UriError};
