@@ -167,7 +167,8 @@ impl<'a> Message<'a> {
         let (by, verified) = if let Some(at) = self.layout().integrity_sha256 {
             let (covered, tag, length) = self.signed_parts(at)?;
             let mac = absorb(key.sha256.clone(), covered, length);
-            (Integrity::Sha256, mac.verify_truncated_left(tag).is_ok())
+            // A truncated tag fails too: neither ICE nor TURN allows one (RFC 8489 §14.6).
+            (Integrity::Sha256, mac.verify_slice(tag).is_ok())
         } else if let Some(at) = self.layout().integrity {
             let (covered, tag, length) = self.signed_parts(at)?;
             let mac = absorb(key.sha1.clone(), covered, length);
@@ -225,6 +226,26 @@ mod tests {
 
         assert_eq!(message.verify(&key).unwrap().by(), Integrity::Sha256);
         assert_eq!(message.fingerprint(), Some(true));
+    }
+
+    #[test]
+    fn a_truncated_sha256_tag_does_not_verify() {
+        let key = Key::short_term("secret");
+        let mut buf = [0; 128];
+        let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([9; 12]));
+        let unsigned = builder.finish().unwrap().to_vec();
+        for len in [16, 20, 24, 28] {
+            let length = u8::try_from(4 + len).unwrap();
+            let tag = key.sign_sha256(&unsigned, u16::from(length));
+            let mut bytes = unsigned.clone();
+            bytes[3] = length;
+            bytes.extend([0x00, 0x1C, 0, length - 4]);
+            bytes.extend(&tag[..len]);
+
+            let message = Message::decode(&bytes).unwrap();
+
+            assert_eq!(message.verify(&key).unwrap_err(), IntegrityError::Mismatch, "{len} bytes");
+        }
     }
 
     #[test]
