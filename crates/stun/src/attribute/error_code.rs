@@ -1,7 +1,5 @@
 //! What an error response says (RFC 8489 §14.8, §14.13; RFC 8656 §18.12).
 
-use core::str;
-
 use super::{Attribute, Family};
 use crate::message::TransactionId;
 use crate::{DecodeError, EncodeError};
@@ -67,8 +65,7 @@ impl<'a> Attribute<'a> for ErrorCode<'a> {
         if reason.len() > 763 {
             return Err(Self::wrong_length(value, "at most 767"));
         }
-        let reason = str::from_utf8(reason).map_err(|_| Self::bad_value("the reason is not UTF-8"))?;
-        Ok(Self { code, reason })
+        Ok(Self { code, reason: readable(reason) })
     }
 
     fn encoded_len(&self) -> usize {
@@ -108,8 +105,7 @@ impl<'a> Attribute<'a> for AddressErrorCode<'a> {
             value.split_first_chunk::<4>().ok_or_else(|| Self::wrong_length(value, "at least 4"))?;
         let family = Family::from_byte(family).ok_or_else(|| Self::bad_value("unknown address family"))?;
         let code = code(class, number).ok_or_else(|| Self::bad_value("the code is not 300 to 699"))?;
-        let reason = str::from_utf8(reason).map_err(|_| Self::bad_value("the reason is not UTF-8"))?;
-        Ok(Self { family, code, reason })
+        Ok(Self { family, code, reason: readable(reason) })
     }
 
     fn encoded_len(&self) -> usize {
@@ -130,6 +126,11 @@ impl<'a> Attribute<'a> for AddressErrorCode<'a> {
 fn code(class: u8, number: u8) -> Option<u16> {
     let class = class & 0x07;
     ((3..=6).contains(&class) && number < 100).then(|| u16::from(class) * 100 + u16::from(number))
+}
+
+/// The reason as far as it is UTF-8: the code is to be obeyed though its words be garbled.
+fn readable(reason: &[u8]) -> &str {
+    reason.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
 fn split(code: u16) -> Option<(u8, u8)> {
@@ -185,5 +186,18 @@ impl<'a> Attribute<'a> for UnknownAttributes<'a> {
             place.copy_from_slice(&kind.to_be_bytes());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_garbled_reason_does_not_hide_the_code() {
+        let id = TransactionId::from([0; 12]);
+        let read = |value| ErrorCode::decode(value, id).unwrap();
+        assert_eq!(read(b"\0\0\x04\x25no\xFFgood"), ErrorCode { code: 437, reason: "no" });
+        assert_eq!(read(b"\0\0\x04\x25\xFF"), ErrorCode { code: 437, reason: "" });
     }
 }
