@@ -448,7 +448,7 @@ mod tests {
         for text in ["10.0.1.1", "0.0.0.0", "::", "fd77::1", "::ffff:10.0.0.1", "FE80::A"] {
             assert_eq!(read(text), Ok(ip(text)));
         }
-        for text in ["4b3f7c1e-0a2b-4c3d-9e8f-001122334455.local", "Example.ORG", "example.org.", "a.b3"] {
+        for text in ["4b3f7c1e-0a2b-4c3d-9e8f-001122334455.local", "Example.ORG", "example.org.", "a.9.b3"] {
             assert_eq!(read(text), Ok(Address::Name(text.into())));
         }
     }
@@ -488,6 +488,8 @@ mod tests {
         assert_eq!(tail("raddr :: rport 9 generation 0"), (Some((ip("::"), 9)), 1));
         assert_eq!(tail("raddr 10.0.1.1"), (None, 1));
         assert_eq!(tail("rport 8998"), (None, 1));
+        assert_eq!(tail("raddr 10.0.1.1 generation 0"), (None, 2));
+        assert_eq!(tail("generation 10.0.1.1 rport 8998"), (None, 2));
         assert_eq!(tail("rport 8998 raddr 10.0.1.1"), (None, 2));
         assert_eq!(tail("generation 0 raddr 10.0.1.1 rport 8998"), (None, 3));
         for tail in ["raddr 10.0.1.1 rport 65536", "raddr 10.0.1.1 rport", "raddr 10.0.1 rport 9", "raddr"] {
@@ -551,6 +553,7 @@ mod tests {
             ("a=mid:0", "column 3: expected \"candidate:\", found \"mid\""),
             ("candidate", "column 10: expected a colon and a value, found end of line"),
             ("candidate:1 1 UDP 7", "column 20: expected an IP address or a domain name, found end of line"),
+            ("candidate:1 1 UDP 1 10.0.1.1 80 type host", "column 33: expected \"typ\", found \"type\""),
             ("a=candidate:1 x UDP", "column 15: expected a component from 1 to 256, found \"x\""),
             (
                 "candidate:a\"b 1",

@@ -228,6 +228,13 @@ mod tests {
     }
 
     #[test]
+    fn no_attribute_is_longer_than_4096_bytes() {
+        let line = "a=ice-options:".to_owned() + &"x".repeat(4096 - 14);
+        assert!(IceAttribute::parse(&line).is_ok());
+        assert_eq!(IceAttribute::parse(&(line + "x")).unwrap_err().kind(), ParseErrorKind::TooLong);
+    }
+
+    #[test]
     fn pacing_is_one_to_ten_digits_of_milliseconds() {
         let read = |value: &str| IceAttribute::parse(&format!("a=ice-pacing:{value}"));
         for (value, milliseconds) in [("0", 0), ("5", 5), ("0000000050", 50), ("4294967295", u32::MAX)] {
