@@ -1,0 +1,158 @@
+//! What the operator decides, each default beside the sentence it comes from.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use floe_stun::Password;
+
+use crate::{Limits, PeerPolicy};
+
+/// How a [`Server`](crate::Server) is set up; fixed for its life.
+///
+/// ```
+/// use floe_turn_server::Config;
+///
+/// let config = Config::new("example.org")
+///     .with_relay("192.0.2.1".parse().unwrap())
+///     .with_user("alice", "correct horse battery staple");
+/// assert_eq!(*config.relay_ports.start(), 49_152);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The operator's domain name (RFC 8489 §9.2.4), at most 763 bytes; longer ones are cut.
+    ///
+    /// It stands in every challenge, so a short one keeps the server from being an amplifier.
+    pub realm: String,
+    /// SOFTWARE of answers to authenticated requests; strangers are not told. At most 509 bytes; longer ones
+    /// are cut.
+    pub software: Option<String>,
+    /// Addresses that relayed sockets are bound to; a family without one is answered with 440.
+    pub relay_addresses: Vec<IpAddr>,
+    /// Ports of relayed sockets. `0..=0` leaves the choice to the host.
+    pub relay_ports: RangeInclusive<u16>,
+    /// Who may allocate.
+    pub users: Users,
+    /// Which peers may be relayed to.
+    pub peers: PeerPolicy,
+    /// Lifetime of an allocation whose client asks for none, and the shortest one.
+    pub default_lifetime: Duration,
+    /// The longest lifetime of an allocation between two refreshes.
+    pub max_lifetime: Duration,
+    /// How long a nonce is good, at most an hour.
+    pub nonce_lifetime: Duration,
+    /// What clients may use up.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A server that answers Binding only, until it gets relay addresses and users.
+    #[must_use]
+    pub fn new(realm: impl Into<String>) -> Self {
+        Self {
+            realm: realm.into(),
+            software: None,
+            relay_addresses: Vec::new(),
+            relay_ports: DEFAULT_RELAY_PORTS,
+            users: Users::new(),
+            peers: PeerPolicy::default(),
+            default_lifetime: DEFAULT_LIFETIME,
+            max_lifetime: MAX_LIFETIME,
+            nonce_lifetime: NONCE_LIFETIME,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Lets this user allocate.
+    #[must_use]
+    pub fn with_user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.users.insert(name, Password::new(password));
+        self
+    }
+
+    /// Relays from this address.
+    #[must_use]
+    pub fn with_relay(mut self, ip: IpAddr) -> Self {
+        self.relay_addresses.push(ip);
+        self
+    }
+
+    /// Relays from these ports.
+    #[must_use]
+    pub fn with_relay_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.relay_ports = ports;
+        self
+    }
+
+    /// Relays to the peers that this policy allows.
+    #[must_use]
+    pub const fn with_peers(mut self, peers: PeerPolicy) -> Self {
+        self.peers = peers;
+        self
+    }
+
+    /// Grants no more than this.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Says this in SOFTWARE.
+    #[must_use]
+    pub fn with_software(mut self, software: impl Into<String>) -> Self {
+        self.software = Some(software.into());
+        self
+    }
+}
+
+/// User names and their passwords, both already prepared by OpaqueString (RFC 8489 §9.2.2).
+///
+/// A server keeps only the keys made from them (RFC 8656 §6).
+#[derive(Clone, Debug, Default)]
+pub struct Users(BTreeMap<String, Password>);
+
+impl Users {
+    /// Nobody.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds a user or replaces their password.
+    pub fn insert(&mut self, name: impl Into<String>, password: Password) {
+        self.0.insert(name.into(), password);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Password)> {
+        self.0.iter()
+    }
+}
+
+/// RFC 8656 §7.2: "the server SHOULD only allocate ports from the range 49152 - 65535".
+const DEFAULT_RELAY_PORTS: RangeInclusive<u16> = 49_152..=65_535;
+
+/// RFC 8656 §3.2: "The default lifetime is 10 minutes".
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// RFC 8656 §7.2: "The server SHOULD use a maximum allowed lifetime value of no more than 3600 seconds (1 hour)".
+const MAX_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// RFC 8656 §5: "it is RECOMMENDED that the nonce expire at least once every hour".
+const NONCE_LIFETIME: Duration = Duration::from_secs(3600);

@@ -1,0 +1,74 @@
+//! What the server reports.
+
+use alloc::string::String;
+use core::net::SocketAddr;
+
+use floe_stun::{Drops, SocketId};
+
+/// Something the operator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client has a relayed address.
+    Allocated {
+        /// The client as the server sees it.
+        client: SocketAddr,
+        /// What peers see.
+        relayed: SocketAddr,
+        /// The relayed socket.
+        socket: SocketId,
+        /// Who asked.
+        user: String,
+    },
+    /// A relayed address is gone.
+    Released {
+        /// The client as the server sees it.
+        client: SocketAddr,
+        /// What peers saw.
+        relayed: SocketAddr,
+        /// Who had it.
+        user: String,
+        /// What ended it.
+        why: Released,
+    },
+}
+
+/// What ended an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Released {
+    /// The client asked for it.
+    Deleted,
+    /// Nobody refreshed it in time.
+    Expired,
+    /// The host closed the relayed socket, or the socket that the client talks to.
+    SocketClosed,
+    /// The server was closed.
+    ServerClosed,
+}
+
+/// Counters of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Allocations there are.
+    pub allocations: usize,
+    /// Allocations there have been.
+    pub allocations_total: u64,
+    /// Datagrams of clients that went on to peers.
+    pub to_peers: Relayed,
+    /// Datagrams of peers that went on to clients.
+    pub to_clients: Relayed,
+    /// Packets that deserved nothing, by reason.
+    pub drops: Drops,
+}
+
+/// Application data relayed in one direction, without headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Relayed {
+    /// Datagrams.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}

@@ -1,0 +1,35 @@
+//! What clients may use up.
+
+/// The numbers nothing grows beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Allocations at a time; one more is answered with 508.
+    pub allocations: usize,
+    /// Allocations of one user at a time; one more is answered with 486.
+    pub allocations_per_user: usize,
+    /// Permissions of one allocation at a time; one more is answered with 508.
+    pub permissions: usize,
+    /// Channels of one allocation at a time; one more is answered with 508.
+    pub channels: usize,
+    /// Ports tried for one allocation while the host finds them taken; then 508.
+    pub port_attempts: u32,
+    /// Answers that wait for [`poll_output`](floe_stun::Machine::poll_output); further requests are dropped.
+    pub queued_answers: usize,
+    /// Answers a second to one address that has shown no credentials; none is no limit.
+    pub unauthenticated_per_second: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            allocations: 4096,
+            allocations_per_user: 64,
+            permissions: 128,
+            channels: 128,
+            port_attempts: 16,
+            queued_answers: 1024,
+            unauthenticated_per_second: None,
+        }
+    }
+}
