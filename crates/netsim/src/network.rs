@@ -109,9 +109,10 @@ impl Network {
 
 /// Changing the world.
 impl Network {
-    /// Gives a host one more address, there or anywhere: a host may have a foot in several places.
+    /// Gives a host one more address, there or anywhere: a host may have a foot in several places. Loopback addresses
+    /// it has already, and they stay inside.
     pub fn add_address(&mut self, host: HostId, place: Place, ip: IpAddr) {
-        let Some(owner) = self.host_mut(host) else { return };
+        let Some(owner) = self.host_mut(host).filter(|_| !ip.is_loopback()) else { return };
         owner.add_address(ip, place);
         self.announce(place, ip, host.into());
     }
@@ -273,9 +274,6 @@ impl Network {
     fn known_in(&self, place: Place, ip: IpAddr, owner: Node) -> Vec<(Place, Node)> {
         let mut known = Vec::new();
         let (mut place, mut next) = (place, owner);
-        if ip.is_loopback() {
-            return known;
-        }
         loop {
             known.push((place, next));
             let Place::Behind(id) = place else { return known };

@@ -159,7 +159,7 @@ fn neighbours_speak_directly() {
 fn a_host_speaks_with_itself_also_when_unplugged() {
     let mut network = Network::new([2; 32]);
     let alice = network.add_host("alice", &[ip("203.0.113.1")]);
-    let bob = network.add_host("bob", &[ip("203.0.113.2")]);
+    let bob = network.add_host("bob", &[ip("203.0.113.2"), ip("127.0.0.1")]);
     let outer = network.bind(alice, at("203.0.113.1:1")).unwrap();
     let inner = network.bind(alice, at("127.0.0.1:1")).unwrap();
     let others = network.bind(bob, at("127.0.0.1:1")).unwrap();
@@ -221,6 +221,21 @@ fn a_host_moves_from_one_network_to_another() {
     assert_eq!(next(&mut network), None);
     let fates: Vec<Fate> = network.trace().entries().iter().skip(1).map(|entry| entry.fate).collect();
     assert_eq!(fates, [Fate::NoRoute, Fate::NoRoute, Fate::Delivered(server)]);
+}
+
+#[test]
+fn a_packet_on_its_way_to_an_address_that_leaves_arrives_nowhere() {
+    let mut network = Network::new([2; 32]);
+    let alice = network.add_host("alice", &[ip("203.0.113.1")]);
+    let bob = network.add_host("bob", &[ip("203.0.113.2")]);
+    let from = network.bind(alice, at("203.0.113.1:1")).unwrap();
+    let to = network.bind(bob, at("203.0.113.2:1")).unwrap();
+    network.send(from, to.local_addr(), b"");
+    // On the last link: found in the public network after 5 ms, due at the host after 10.
+    assert_eq!(network.step(Duration::from_millis(7)), None);
+    network.remove_address(bob, to.local_addr().ip());
+    assert_eq!(next(&mut network), None);
+    assert_eq!(network.trace().entries()[0].fate, Fate::NoRoute);
 }
 
 #[test]
