@@ -1,0 +1,236 @@
+//! What a client reports, and how its tasks can end.
+
+use alloc::string::String;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use floe_stun::{ChannelNumber, EncodeError};
+use thiserror::Error;
+
+/// Something the owner may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server holds a relayed address for us.
+    Allocated {
+        /// What peers send to.
+        relayed: SocketAddr,
+        /// Our own address as the server saw it.
+        mapped: SocketAddr,
+        /// How long it lives unless refreshed, which the client does.
+        lifetime: Duration,
+        /// Round-trip time; none if the last request had to be sent again (Karn's rule).
+        rtt: Option<Duration>,
+    },
+    /// Data may go to and come from this peer, on any port.
+    Permitted {
+        /// The peer.
+        peer: IpAddr,
+    },
+    /// The server does not let us talk to this peer. The client no longer tries.
+    NotPermitted {
+        /// The peer.
+        peer: IpAddr,
+        /// The server's words.
+        why: Refusal,
+    },
+    /// Data to this peer now goes behind 4 bytes instead of 36.
+    ChannelBound {
+        /// The peer.
+        peer: SocketAddr,
+        /// Its channel.
+        channel: ChannelNumber,
+    },
+    /// There is no channel for this peer; its data goes on travelling by Send indications.
+    ChannelRefused {
+        /// The peer.
+        peer: SocketAddr,
+        /// Why.
+        why: ChannelRefusal,
+    },
+    /// The network behind the server refused a datagram of ours (RFC 8656 §11.6). Nobody vouches for it.
+    PeerUnreachable {
+        /// The peer; its port may be 0.
+        peer: SocketAddr,
+        /// The ICMP type.
+        kind: u8,
+        /// The ICMP code.
+        code: u8,
+        /// The next-hop MTU if the datagram was too big, else zero.
+        data: u32,
+    },
+    /// There will be no allocation. The client is over.
+    Failed(AllocateFailure),
+    /// There was an allocation and it is gone, with all permissions and channels. The client is over.
+    Lost(LostReason),
+    /// The allocation was given back. The client is over.
+    Released,
+}
+
+/// The server's refusal of one request: number and reason of ERROR-CODE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// 300 to 699.
+    pub code: u16,
+    /// For people; may be empty.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// A refusal with this number and reason.
+    #[must_use]
+    pub fn new(code: u16, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reason.is_empty() {
+            write!(f, "{}", self.code)
+        } else {
+            write!(f, "{} {}", self.code, self.reason)
+        }
+    }
+}
+
+/// Why there is no channel.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ChannelRefusal {
+    /// The server refused.
+    #[error("the server refused the channel: {0}")]
+    Refused(Refusal),
+    /// All 4096 numbers are bound or may still be bound on the server (RFC 8656 §12).
+    #[error("every channel number is in use; wait until one is free, Send indications work meanwhile")]
+    NoneFree,
+}
+
+/// Why there is no allocation.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AllocateFailure {
+    /// 401 to a request with our credentials, or 441.
+    #[error(
+        "the TURN server rejected user name and password ({0}); check both, and whether they have expired"
+    )]
+    WrongCredentials(Refusal),
+    /// Another error response.
+    #[error("the TURN server refused to allocate ({0}); {advice}", advice = advice(.0.code))]
+    Refused(Refusal),
+    /// 300: the server sends us elsewhere.
+    #[error("the TURN server asks us to use {to} instead; try that server")]
+    Redirected {
+        /// The other server.
+        to: SocketAddr,
+    },
+    /// Nobody answered.
+    #[error("the TURN server did not answer over UDP; check address and port, or try TCP or TLS")]
+    TimedOut,
+    /// The network says that the server cannot be reached.
+    #[error("the network says that the TURN server cannot be reached; check address, port and firewall")]
+    Unreachable,
+    /// Only answers came that nobody vouches for.
+    #[error(
+        "all answers to Allocate failed their integrity check; somebody alters them, or the password differs"
+    )]
+    IntegrityViolated,
+    /// The answer cannot be used.
+    #[error("the TURN server's answer cannot be used: {0}; it may not be a TURN server at all")]
+    BadAnswer(BadAnswer),
+    /// The nonce promises PASSWORD-ALGORITHMS and the answer has none (RFC 8489 §9.2.5).
+    #[error(
+        "somebody on the path weakened the login (the list of password algorithms was removed); do not trust this network"
+    )]
+    BidDown,
+    /// The request cannot be written: a text of the configuration or of the server is too long.
+    #[error("the Allocate request cannot be written: {0}; shorten user name or software name")]
+    Unsendable(EncodeError),
+    /// The host closed the socket.
+    #[error("the socket was closed before the TURN server had answered")]
+    SocketClosed,
+}
+
+/// What an answer lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BadAnswer {
+    /// An attribute that the answer must have is missing or malformed.
+    #[error("it lacks {0}")]
+    Lacks(&'static str),
+    /// A comprehension-required attribute that we do not know.
+    #[error("it demands that we understand attribute {0:#06x}, which we do not")]
+    UnknownAttribute(u16),
+    /// A relayed address of another family than was asked for (RFC 8656 §7.3).
+    #[error("the relayed address is of another family than we asked for")]
+    WrongFamily,
+    /// None of the offered password algorithms is known (RFC 8489 §9.2.5).
+    #[error("it offers no password algorithm that we know")]
+    NoKnownAlgorithm,
+}
+
+/// Why an allocation is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// 437: the server knows of no allocation (RFC 8656 §5).
+    #[error("the TURN server no longer knows the allocation ({0}); it may have restarted. Allocate again")]
+    Mismatch(Refusal),
+    /// The server did not answer.
+    #[error("the TURN server fell silent; check the network, then allocate again")]
+    Silent,
+    /// Its time ran out, as when the host slept.
+    #[error("the allocation expired before it could be refreshed; allocate again")]
+    Expired,
+    /// The server does not refresh it.
+    #[error("the TURN server refused to refresh the allocation ({0})")]
+    Refused(Refusal),
+    /// The server answers what cannot be used.
+    #[error("the TURN server's answer cannot be used: {0}")]
+    BadAnswer(BadAnswer),
+    /// The nonce promises PASSWORD-ALGORITHMS and the answer has none (RFC 8489 §9.2.5).
+    #[error(
+        "somebody on the path weakened the login (the list of password algorithms was removed); do not trust this network"
+    )]
+    BidDown,
+    /// The host closed the socket.
+    #[error("the socket was closed")]
+    SocketClosed,
+}
+
+/// Why a datagram cannot be sent. The call was early or wrong; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no allocation yet, or no more.
+    #[error("there is no allocation; wait for Event::Allocated")]
+    NotAllocated,
+    /// The server would drop it.
+    #[error("the peer has no permission; call permit and wait for Event::Permitted")]
+    NotPermitted,
+    /// More than a UDP datagram takes.
+    #[error("{len} bytes do not fit one UDP datagram to the TURN server")]
+    TooLong {
+        /// Bytes that were to be sent.
+        len: usize,
+    },
+}
+
+/// What to do after a refusal (RFC 8656 §7.4).
+const fn advice(code: u16) -> &'static str {
+    match code {
+        400 => "our request may be at fault, or the server speaks another dialect",
+        403 => "the server's policy forbids it; ask its operator",
+        420 => "it lacks a feature that we asked for",
+        437 => "it still holds an allocation for this port; try from another local port",
+        438 => "it called one nonce after the other stale; its clock may be at fault",
+        440 => "it has no address of this family; ask for the other",
+        442 => "it does not relay UDP",
+        486 => "this user has too many allocations; release some, or wait a minute",
+        500 => "the server is in trouble; try again later or use another",
+        508 => "it is full; wait a minute or use another server",
+        _ => "use another server",
+    }
+}
