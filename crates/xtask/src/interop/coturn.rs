@@ -1,0 +1,114 @@
+//! coturn on loopback, alone with us: its own ports, its own configuration, ended with the tests.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::peer::logs;
+
+pub(crate) const USER: &str = "alice";
+pub(crate) const PASSWORD: &str = "swordfish";
+
+/// Above the ports that systems give away by themselves, so that nobody sits there by chance.
+const LISTENING_PORTS: std::ops::Range<u16> = 61_200..61_300;
+const RELAY_PORTS: std::ops::Range<u16> = 61_300..61_500;
+
+/// A running server; dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Coturn {
+    process: Child,
+    port: u16,
+}
+
+impl Coturn {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let (folder, port) = (logs().join("coturn"), free_port()?);
+        fs::create_dir_all(&folder)?;
+        let file = folder.join("turnserver.conf");
+        fs::write(&file, configuration(port, &folder))?;
+        let log = File::create(folder.join("log"))?;
+        let mut command = Command::new("turnserver");
+        command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = command.spawn().context("cannot start turnserver")?;
+        let mut server = Self { process, port };
+        server.wait_until_it_answers()?;
+        Ok(server)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    pub(crate) fn stun_uri(&self) -> String {
+        format!("stun:{}", self.address())
+    }
+
+    pub(crate) fn turn_uri(&self) -> String {
+        format!("turn:{}?transport=udp", self.address())
+    }
+
+    fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < give_up {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("coturn ended at once ({status}); see {}", logs().join("coturn/log").display());
+            }
+            socket.send_to(&BINDING_REQUEST, self.address())?;
+            if socket.recv(&mut [0; 512]).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("coturn does not answer; see {}", logs().join("coturn/log").display())
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about that here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Type, no attributes, the cookie, some transaction id.
+const BINDING_REQUEST: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xA4\x42interop-test";
+
+fn free_port() -> anyhow::Result<u16> {
+    let is_free = |port: &u16| {
+        let address = (Ipv4Addr::LOCALHOST, *port);
+        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+    };
+    LISTENING_PORTS.into_iter().find(is_free).context("no free port for coturn")
+}
+
+/// Peers on loopback are forbidden by default, and rightly: only a test may allow them.
+fn configuration(port: u16, folder: &Path) -> String {
+    let folder = folder.display();
+    let (first, last) = (RELAY_PORTS.start, RELAY_PORTS.end - 1);
+    format!(
+        "listening-ip=127.0.0.1\n\
+         relay-ip=127.0.0.1\n\
+         listening-port={port}\n\
+         min-port={first}\n\
+         max-port={last}\n\
+         lt-cred-mech\n\
+         realm=floe.test\n\
+         user={USER}:{PASSWORD}\n\
+         allow-loopback-peers\n\
+         fingerprint\n\
+         no-cli\n\
+         no-tls\n\
+         no-dtls\n\
+         pidfile={folder}/pid\n\
+         userdb={folder}/users\n\
+         log-file=stdout\n\
+         simple-log\n"
+    )
+}
