@@ -59,6 +59,8 @@ pub struct Stats {
     pub to_peers: Relayed,
     /// Datagrams of peers that went on to clients.
     pub to_clients: Relayed,
+    /// Requests that were answered with an error.
+    pub refused: u64,
     /// Packets that deserved nothing, by reason.
     pub drops: Drops,
 }

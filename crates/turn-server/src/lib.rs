@@ -1,15 +1,86 @@
 //! A STUN and TURN server as a value (RFC 8489, RFC 8656): for `floe demo` and `floe serve`, for tests, for
 //! embedding.
+//!
+//! # The model
+//!
+//! A [`Server`] hears clients on the sockets it was told of. It tells anyone who asks what their address is
+//! (Binding). A user of its realm can have an *allocation*: a socket of their own on one of the relay's addresses,
+//! which the host is asked to open ([`Need::Udp`](floe_stun::Need::Udp)). What the client sends through it comes
+//! out there, and what peers send there comes to the client, as long as the client has given those peers a
+//! *permission*. A *channel* is a permission with a short name for the peer.
+//!
+//! Three rules explain most of what it does:
+//!
+//! - **Nothing is kept for strangers.** Nonces carry their own proof, a refused request leaves no trace but a
+//!   count, and an answer to someone who has proven nothing is small and may be rationed
+//!   ([`Limits::unauthenticated_per_second`]).
+//! - **Everything has an end and a limit.** Allocations last until they are not refreshed, permissions 300 s,
+//!   channels 600 s; what one user may hold stands in [`Limits`].
+//! - **Data passes through.** A relayed datagram is looked up, counted and handed back as a
+//!   [`Forward`](floe_stun::Forward): the received bytes and the header they need. Nothing is queued, copied or
+//!   allocated for it, and it costs the same among a thousand allocations as alone.
+//!
+//! # Running it
+//!
+//! ```
+//! use floe_stun::{BindingClient, Input, Instant, MAX_TRANSMIT, Machine, Output, Received, SocketId};
+//! use floe_turn_server::{Config, Server};
+//!
+//! let config = Config::new("example.org")
+//!     .with_relay("192.0.2.1".parse().unwrap())
+//!     .with_user("alice", "correct horse battery staple");
+//! let mut server = Server::new(Instant::ORIGIN, config, [7; 32]);
+//! server.listen(SocketId(0), "192.0.2.1:3478".parse().unwrap());
+//! # let mut client = BindingClient::new(Instant::ORIGIN, SocketId(9), "192.0.2.1:3478".parse().unwrap(), [1; 32]);
+//! # let mut request = [0; MAX_TRANSMIT];
+//! # let Output::Transmit(request) = client.poll_output(&mut request) else { panic!() };
+//! # let (from, data, mut answers) = ("203.0.113.5:40000".parse().unwrap(), request.bytes, 0);
+//!
+//! // A datagram came from a client, or from a peer on a relayed socket.
+//! match server.handle_input(Instant::ORIGIN, Input::Datagram { socket: SocketId(0), from, data }) {
+//!     Received::App(forward) => {
+//!         // Send plan.header(), data and plan.trailer() from plan.socket() to plan.to().
+//!         let (_plan, _data) = (forward.plan, forward.data);
+//!     }
+//!     _verdict => {} // counted in server.stats()
+//! }
+//! let mut buf = [0; MAX_TRANSMIT];
+//! loop {
+//!     match server.poll_output(&mut buf) {
+//!         Output::Transmit(_answer) => answers += 1,
+//!         Output::Need(_request) => {}    // open or close a relayed socket
+//!         Output::Event(event) => println!("{event:?}"),
+//!         Output::Wait { .. } | Output::Idle => break,
+//!     }
+//! }
+//! assert_eq!(answers, 1);
+//! ```
+//!
+//! # What it leaves out
+//!
+//! TCP and TLS to clients, TCP allocations (RFC 6062), mobility (RFC 8016), two addresses for one allocation,
+//! reservations and DONT-FRAGMENT: a request for one of these is answered as the RFCs say for a server without.
 #![no_std]
 
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod allocate;
+mod allocation;
+mod answer;
+mod auth;
+mod channel;
 mod config;
 mod event;
+mod inbound;
 mod limits;
+mod nonce;
+mod permission;
 mod policy;
+mod ports;
+mod rate;
+mod relay;
 mod server;
 
 pub use config::{Config, Users};

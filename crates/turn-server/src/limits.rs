@@ -13,7 +13,7 @@ pub struct Limits {
     /// Channels of one allocation at a time; one more is answered with 508.
     pub channels: usize,
     /// Ports tried for one allocation while the host finds them taken; then 508.
-    pub port_attempts: u32,
+    pub port_attempts: usize,
     /// Answers that wait for [`poll_output`](floe_stun::Machine::poll_output); further requests are dropped.
     pub queued_answers: usize,
     /// Answers a second to one address that has shown no credentials; none is no limit.

@@ -1,8 +1,22 @@
-//! Which peers may be relayed to.
+//! Which peers may be relayed to: canonicalise, classify, judge.
+//!
+//! A relay inside of a network is a door into it, so an address is judged by what it stands for: an IPv4 address
+//! inside of an IPv6 one (IPv4-mapped, IPv4-compatible, IPv4-translated, NAT64, ISATAP) is judged as that IPv4
+//! address. 6to4 and Teredo addresses are refused whatever they hold (RFC 8656 §21.4).
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Which peers may be relayed to, judged by the address they stand for in whatever form it is written.
+///
+/// ```
+/// use floe_turn_server::PeerPolicy;
+///
+/// let policy = PeerPolicy::default();
+/// assert!(policy.allows("203.0.113.7".parse().unwrap()));
+/// assert!(!policy.allows("127.0.0.1".parse().unwrap()));
+/// assert!(!policy.allows("::ffff:127.0.0.1".parse().unwrap()));
+/// assert!(policy.with_loopback().allows("::1".parse().unwrap()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerPolicy {
     loopback: bool,
@@ -11,7 +25,7 @@ pub struct PeerPolicy {
 }
 
 impl PeerPolicy {
-    /// Public unicast addresses only.
+    /// Public unicast addresses only; the default.
     #[must_use]
     pub const fn public_only() -> Self {
         Self { loopback: false, private: false, link_local: false }
@@ -38,7 +52,153 @@ impl PeerPolicy {
 
     /// Whether this peer may be relayed to.
     #[must_use]
-    pub const fn allows(&self, _peer: IpAddr) -> bool {
-        self.loopback && self.private && self.link_local
+    pub const fn allows(&self, peer: IpAddr) -> bool {
+        match Kind::of(peer) {
+            Kind::Public => true,
+            Kind::Loopback => self.loopback,
+            Kind::Private => self.private,
+            Kind::LinkLocal => self.link_local,
+            Kind::NoPeer => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Public,
+    Loopback,
+    /// Of a network of its own: private, shared, site-local, benchmarking.
+    Private,
+    LinkLocal,
+    /// Unspecified, multicast, reserved, or a tunnel that may lead anywhere.
+    NoPeer,
+}
+
+impl Kind {
+    const fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::of_v4(ip),
+            IpAddr::V6(ip) => match embedded_v4(ip) {
+                Some(ip) => Self::of_v4(ip),
+                None => Self::of_v6(ip),
+            },
+        }
+    }
+
+    const fn of_v4(ip: Ipv4Addr) -> Self {
+        match ip.octets() {
+            [127, ..] => Self::Loopback,
+            [169, 254, ..] => Self::LinkLocal,
+            [10, ..]
+            | [172, 16..=31, ..]
+            | [192, 168, ..]
+            | [100, 64..=127, ..]
+            | [192, 0, 0, _]
+            | [198, 18..=19, ..] => Self::Private,
+            [0 | 224..=255, ..] => Self::NoPeer,
+            _ => Self::Public,
+        }
+    }
+
+    const fn of_v6(ip: Ipv6Addr) -> Self {
+        match ip.segments() {
+            [0, 0, 0, 0, 0, 0, 0, 1] => Self::Loopback,
+            [0xFE80..=0xFEBF, ..] => Self::LinkLocal,
+            // Unique local, site-local, and the NAT64 prefixes of a network of its own (RFC 8215).
+            [0xFC00..=0xFDFF | 0xFEC0..=0xFEFF, ..] | [0x64, 0xFF9B, 1, ..] => Self::Private,
+            // Unspecified and other leftovers of ::/8, multicast, discard-only, 6to4, Teredo.
+            [0..=0x00FF | 0xFF00..=0xFFFF, ..] | [0x100, 0, 0, 0, ..] | [0x2002, ..] | [0x2001, 0, ..] => {
+                Self::NoPeer
+            }
+            _ => Self::Public,
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address is another form of.
+const fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let (high, low) = match ip.segments() {
+        // ::1 and :: are addresses of their own.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return None,
+        // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 2765 §2.1), NAT64 (RFC 6052 §2.1).
+        [0, 0, 0, 0, 0, 0 | 0xFFFF, high, low]
+        | [0, 0, 0, 0, 0xFFFF, 0, high, low]
+        | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => (high, low),
+        // ISATAP under any prefix (RFC 5214 §6.1).
+        [_, _, _, _, 0 | 0x200, 0x5EFE, high, low] => (high, low),
+        _ => return None,
+    };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn kind(text: &str) -> Kind {
+        Kind::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn every_form_of_an_ipv4_address_is_judged_as_that_address() {
+        let addresses = [
+            ("127.0.0.1", Kind::Loopback),
+            ("127.255.255.254", Kind::Loopback),
+            ("169.254.169.254", Kind::LinkLocal),
+            ("10.0.0.1", Kind::Private),
+            ("172.15.255.255", Kind::Public),
+            ("172.16.0.0", Kind::Private),
+            ("172.31.255.255", Kind::Private),
+            ("172.32.0.0", Kind::Public),
+            ("192.168.1.1", Kind::Private),
+            ("100.63.255.255", Kind::Public),
+            ("100.64.0.1", Kind::Private),
+            ("100.127.255.255", Kind::Private),
+            ("100.128.0.0", Kind::Public),
+            ("224.0.0.1", Kind::NoPeer),
+            ("239.255.255.250", Kind::NoPeer),
+            ("255.255.255.255", Kind::NoPeer),
+            ("0.1.2.3", Kind::NoPeer),
+            ("203.0.113.7", Kind::Public),
+            ("8.8.8.8", Kind::Public),
+        ];
+        for (v4, expected) in addresses {
+            assert_eq!(kind(v4), expected, "{v4}");
+            for prefix in ["::ffff:", "::ffff:0:", "64:ff9b::", "fe80::5efe:", "2001:db8::200:5efe:"] {
+                assert_eq!(kind(&format!("{prefix}{v4}")), expected, "{prefix}{v4}");
+            }
+        }
+        assert_eq!(kind("::127.0.0.1"), Kind::Loopback);
+        assert_eq!(kind("::10.0.0.1"), Kind::Private);
+    }
+
+    #[test]
+    fn ipv6_ranges_begin_and_end_where_they_should() {
+        let addresses = [
+            ("::", Kind::NoPeer),
+            ("::1", Kind::Loopback),
+            ("::2", Kind::NoPeer),
+            ("fbff:ffff::1", Kind::Public),
+            ("fc00::", Kind::Private),
+            ("fdff:ffff::1", Kind::Private),
+            ("fe00::1", Kind::Public),
+            ("fe80::1", Kind::LinkLocal),
+            ("febf:ffff::1", Kind::LinkLocal),
+            ("fec0::1", Kind::Private),
+            ("feff::1", Kind::Private),
+            ("ff02::1", Kind::NoPeer),
+            ("100::1", Kind::NoPeer),
+            ("64:ff9b:1::7f00:1", Kind::Private),
+            ("2002:cb00:7107::1", Kind::NoPeer),
+            ("2001:0:4136:e378:8000:63bf:3fff:fdd2", Kind::NoPeer),
+            ("2001:1::1", Kind::Public),
+            ("2001:db8::7", Kind::Public),
+            ("2003::1", Kind::Public),
+        ];
+        for (text, expected) in addresses {
+            assert_eq!(kind(text), expected, "{text}");
+        }
     }
 }

@@ -1,40 +1,204 @@
 //! The two doors of the server, and the wiring behind them.
 
-use core::net::SocketAddr;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
-use floe_stun::{Forward, Input, Instant, MAX_TRANSMIT, Machine, Output, Received, SocketId};
+use floe_stun::attribute::IcmpAttribute;
+use floe_stun::{
+    Chance, Dropped, Forward, Input, Instant, MAX_TRANSMIT, Machine, Need, Output, Received, RequestId,
+    SocketId, TransactionId, Transmit, Why,
+};
 
-use crate::{Config, Event, Stats};
+use crate::allocation::{Allocations, FiveTuple, Slot, Terms};
+use crate::answer::{Body, Reply, encode_icmp};
+use crate::auth::Auth;
+use crate::rate::RateLimit;
+use crate::{Config, Event, Released, Stats};
 
-/// A STUN and TURN server; see [`floe_stun::door`] for the loop that drives it.
+/// A STUN and TURN server over UDP; see [`floe_stun::door`] for the loop that drives it.
 #[derive(Debug)]
 pub struct Server {
-    config: Config,
-    now: Instant,
-    stats: Stats,
+    pub(crate) now: Instant,
+    pub(crate) auth: Auth,
+    pub(crate) terms: Terms,
+    software: Option<String>,
+    pub(crate) relays: Vec<IpAddr>,
+    listeners: BTreeSet<SocketId>,
+    closed: bool,
+    pub(crate) allocations: Allocations,
+    /// Needs whose client is gone before they are met.
+    pub(crate) abandoned: BTreeSet<RequestId>,
+    last_request: u32,
+    pub(crate) rate: Option<RateLimit>,
+    pub(crate) chance: Chance,
+    pub(crate) outbox: VecDeque<Queued>,
+    pub(crate) stats: Stats,
+}
+
+/// What waits for [`Machine::poll_output`].
+#[derive(Debug)]
+pub(crate) enum Queued {
+    Answer(Reply, Body),
+    Icmp { to: FiveTuple, id: TransactionId, peer: SocketAddr, icmp: IcmpAttribute },
+    Need(Need),
+    Event(Event),
 }
 
 impl Server {
     /// A server with this configuration. It hears nothing until [`Self::listen`].
+    ///
+    /// Ports, transaction ids and the secret behind the nonces all come from `seed`.
     #[must_use]
-    pub fn new(now: Instant, config: Config, _seed: [u8; 32]) -> Self {
-        Self { config, now, stats: Stats::default() }
+    pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
+        let mut chance = Chance::new(seed);
+        let realm = clip(config.realm, MAX_REALM);
+        let rate = config.limits.unauthenticated_per_second;
+        Self {
+            now,
+            auth: Auth::new(realm, &config.users, config.nonce_lifetime, chance.seed()),
+            terms: Terms {
+                peers: config.peers,
+                limits: config.limits,
+                default_lifetime: config.default_lifetime,
+                max_lifetime: config.max_lifetime,
+            },
+            software: config.software.map(|software| clip(software, MAX_SOFTWARE)),
+            relays: if config.users.is_empty() { Vec::new() } else { config.relay_addresses },
+            listeners: BTreeSet::new(),
+            closed: false,
+            allocations: Allocations::new(config.relay_ports),
+            abandoned: BTreeSet::new(),
+            last_request: 0,
+            rate: rate.map(|per_second| RateLimit::new(per_second, &mut chance)),
+            chance,
+            outbox: VecDeque::new(),
+            stats: Stats::default(),
+        }
     }
 
     /// Takes requests of clients from this UDP socket, which the host has bound to `local`.
-    pub fn listen(&mut self, _socket: SocketId, _local: SocketAddr) {
-        let _ = self.config.users.iter().count();
+    ///
+    /// Answers leave from the socket their request came to. An address of `local` says nothing else, so one
+    /// that is bound to all addresses will do where the host answers from the right one.
+    pub fn listen(&mut self, socket: SocketId, local: SocketAddr) {
+        let _ = local;
+        self.listeners.insert(socket);
     }
 
     /// Counters.
     #[must_use]
-    pub const fn stats(&self) -> Stats {
-        self.stats
+    pub fn stats(&self) -> Stats {
+        Stats { allocations: self.allocations.live_count(), ..self.stats }
     }
 
-    /// Ends all allocations and closes their sockets; whatever comes after is dropped.
+    /// Ends all allocations and closes their sockets; what clients send from now on is dropped.
     pub fn close(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        self.closed = true;
+        for tuple in self.allocations.tuples() {
+            self.release(tuple, Released::ServerClosed);
+        }
+    }
+
+    fn handle_datagram<'p>(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        data: &'p [u8],
+    ) -> Result<Received<Forward<'p>>, Dropped> {
+        let forward = if self.listeners.contains(&socket) {
+            if self.closed {
+                return Err(Dropped::Closed);
+            }
+            // Nothing can be sent back to port 0.
+            if from.port() == 0 {
+                return Err(Dropped::WrongSource);
+            }
+            let client = without_flow(from);
+            self.handle_client(FiveTuple { listener: socket, client }, data)?
+        } else {
+            let peer = SocketAddr::new(from.ip(), from.port());
+            match self.relay_from_peer(socket, peer, data) {
+                Some(forward) => Some(forward?),
+                None => return Ok(Received::NotMine),
+            }
+        };
+        Ok(forward.map_or(Received::Consumed, Received::App))
+    }
+
+    /// A socket is gone without our doing.
+    fn handle_closed(&mut self, socket: SocketId) -> bool {
+        if let Some((tuple, _)) = self.allocations.of_socket(socket) {
+            self.release(tuple, Released::SocketClosed);
+            self.outbox
+                .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
+            return true;
+        }
+        if !self.listeners.remove(&socket) {
+            return false;
+        }
+        self.outbox
+            .retain(|queued| !matches!(queued, Queued::Answer(reply, _) if reply.to.listener == socket));
+        for tuple in self.allocations.of_listener(socket) {
+            self.release(tuple, Released::SocketClosed);
+        }
+        true
+    }
+
+    fn expire(&mut self) {
+        while let Some(tuple) = self.allocations.expired(self.now) {
+            self.release(tuple, Released::Expired);
+        }
+    }
+
+    /// Ends an allocation, in whatever state it is.
+    pub(crate) fn release(&mut self, tuple: FiveTuple, why: Released) {
+        match self.allocations.remove(tuple) {
+            Some(Slot::Live(allocation)) => {
+                self.outbox.push_back(Queued::Need(Need::Close { socket: allocation.socket }));
+                self.outbox.push_back(Queued::Event(Event::Released {
+                    client: tuple.client,
+                    relayed: allocation.relayed,
+                    user: self.auth.name(allocation.user).into(),
+                    why,
+                }));
+            }
+            Some(Slot::Opening(opening)) => {
+                self.abandoned.insert(opening.request);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether there is anything but Binding to be had.
+    pub(crate) const fn relays_for_users(&self) -> bool {
+        !self.relays.is_empty()
+    }
+
+    pub(crate) fn answer(&mut self, reply: Reply, body: Body) {
+        if matches!(body, Body::Refused(_)) {
+            self.stats.refused = self.stats.refused.saturating_add(1);
+        }
+        self.outbox.push_back(Queued::Answer(reply, body));
+    }
+
+    pub(crate) const fn next_request(&mut self) -> RequestId {
+        self.last_request = self.last_request.wrapping_add(1);
+        RequestId(self.last_request)
+    }
+
+    /// Writes what there is to be sent; how long it is, from where and to where.
+    fn encode(&self, queued: &Queued, buf: &mut [u8]) -> Option<(FiveTuple, usize)> {
+        let (to, written) = match queued {
+            Queued::Answer(reply, body) => {
+                (reply.to, reply.encode(buf, self.now, &self.auth, self.software.as_deref(), body))
+            }
+            Queued::Icmp { to, id, peer, icmp } => (*to, encode_icmp(buf, *id, *peer, *icmp)),
+            Queued::Need(_) | Queued::Event(_) => return None,
+        };
+        Some((to, written.ok()?.len()))
     }
 }
 
@@ -42,12 +206,64 @@ impl Machine for Server {
     type App<'p> = Forward<'p>;
     type Event = Event;
 
-    fn handle_input<'p>(&mut self, now: Instant, _input: Input<'p>) -> Received<Forward<'p>> {
+    fn handle_input<'p>(&mut self, now: Instant, input: Input<'p>) -> Received<Forward<'p>> {
         self.now = self.now.max(now);
-        Received::NotMine
+        self.expire();
+        let consumed = |is_ours| if is_ours { Received::Consumed } else { Received::NotMine };
+        let judged = match input {
+            Input::Datagram { socket, from, data } => self.handle_datagram(socket, from, data),
+            Input::Opened { request, socket, local } => self.handle_opened(request, socket, local),
+            Input::Failed { request, why } => self.handle_failed(request, why),
+            Input::Closed { socket } => Ok(consumed(self.handle_closed(socket))),
+            Input::Icmp { socket, to, what } => match self.relay_icmp(socket, to, what) {
+                Some(told) => told.map(|()| Received::Consumed),
+                None => Ok(consumed(self.listeners.contains(&socket))),
+            },
+            Input::Timeout => Ok(Received::Consumed),
+            _ => Ok(Received::NotMine),
+        };
+        judged.unwrap_or_else(|why| {
+            self.stats.drops.count(why);
+            Received::Dropped(why)
+        })
     }
 
-    fn poll_output<'b>(&mut self, _buf: &'b mut [u8; MAX_TRANSMIT]) -> Output<'b, Event> {
-        Output::Idle
+    fn poll_output<'b>(&mut self, buf: &'b mut [u8; MAX_TRANSMIT]) -> Output<'b, Event> {
+        while let Some(queued) = self.outbox.pop_front() {
+            if let Some((to, len)) = self.encode(&queued, buf) {
+                let bytes = buf.get(..len).unwrap_or_default();
+                return Output::Transmit(Transmit::new(to.listener, to.client, bytes));
+            }
+            match queued {
+                Queued::Need(need) => return Output::Need(need),
+                Queued::Event(event) => return Output::Event(event),
+                Queued::Answer(..) | Queued::Icmp { .. } => {}
+            }
+        }
+        match self.allocations.deadline() {
+            Some(until) => Output::Wait { until, why: Why::RefreshAllocation },
+            None => Output::Idle,
+        }
     }
 }
+
+/// Two packets of one client may carry different flow labels.
+fn without_flow(mut address: SocketAddr) -> SocketAddr {
+    if let SocketAddr::V6(v6) = &mut address {
+        v6.set_flowinfo(0);
+    }
+    address
+}
+
+/// As much of a text as an attribute carries.
+fn clip(mut text: String, max: usize) -> String {
+    while text.len() > max {
+        text.pop();
+    }
+    text
+}
+
+/// RFC 8489 §14.9.
+const MAX_REALM: usize = 763;
+/// RFC 8489 §14.14.
+const MAX_SOFTWARE: usize = 509;

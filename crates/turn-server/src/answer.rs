@@ -1,0 +1,143 @@
+//! Answers: what is kept of a request until its answer is written, and the writing.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe_stun::attribute::{
+    AddressErrorCode, ErrorCode, Family, IcmpAttribute, Lifetime, Nonce, Realm, Software, UnknownAttributes,
+    XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+};
+use floe_stun::{Builder, Class, EncodeError, Instant, Integrity, Key, Message, Method, TransactionId};
+
+use crate::allocation::FiveTuple;
+use crate::auth::{Auth, OFFERED, Signature};
+
+/// Where an answer goes and what it must repeat of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    pub(crate) to: FiveTuple,
+    pub(crate) method: Method,
+    pub(crate) id: TransactionId,
+    /// An answer carries FINGERPRINT if the request did.
+    fingerprint: bool,
+    /// None towards a stranger.
+    signature: Option<Signature>,
+}
+
+/// What an answer says.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Binding.
+    Mapped,
+    /// Allocate; `missing` tells why there is no IPv6 address beside it.
+    Allocated { relayed: SocketAddr, lifetime: Duration, missing: Option<ErrorCode<'static>> },
+    /// Refresh.
+    Refreshed { lifetime: Duration },
+    /// CreatePermission, ChannelBind.
+    Done,
+    /// Any.
+    Refused(Refusal),
+}
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// ERROR-CODE says it all.
+    Code(ErrorCode<'static>),
+    /// 401 or 438, with what the client needs to try again.
+    Challenge(ErrorCode<'static>),
+    /// 420.
+    Unknown(Vec<u16>),
+}
+
+impl From<ErrorCode<'static>> for Refusal {
+    fn from(code: ErrorCode<'static>) -> Self {
+        Self::Code(code)
+    }
+}
+
+impl Reply {
+    pub(crate) fn new(to: FiveTuple, request: &Message<'_>) -> Self {
+        let fingerprint = request.fingerprint().is_some();
+        Self { to, method: request.method(), id: request.id(), fingerprint, signature: None }
+    }
+
+    /// The same to someone whose request has been believed.
+    pub(crate) const fn signed(self, signature: Signature) -> Self {
+        Self { signature: Some(signature), ..self }
+    }
+
+    /// Writes the answer.
+    pub(crate) fn encode<'b>(
+        &self,
+        buf: &'b mut [u8],
+        now: Instant,
+        auth: &Auth,
+        software: Option<&str>,
+        body: &Body,
+    ) -> Result<&'b [u8], EncodeError> {
+        let class = if matches!(body, Body::Refused(_)) { Class::Error } else { Class::Success };
+        let builder = Builder::new(buf, class, self.method, self.id);
+        let builder = match body {
+            Body::Mapped => builder.attribute(&XorMappedAddress(self.to.client)),
+            Body::Allocated { relayed, lifetime, missing } => builder
+                .attribute(&XorRelayedAddress(*relayed))
+                .attribute(&Lifetime(*lifetime))
+                .attribute(&XorMappedAddress(self.to.client))
+                .maybe(missing.map(address_error).as_ref()),
+            Body::Refreshed { lifetime } => builder.attribute(&Lifetime(*lifetime)),
+            Body::Done => builder,
+            Body::Refused(Refusal::Code(code)) => builder.attribute(&self.error(*code)),
+            Body::Refused(Refusal::Unknown(types)) => builder
+                .attribute(&self.error(ErrorCode::UNKNOWN_ATTRIBUTE))
+                .attribute(&UnknownAttributes::new(types)),
+            Body::Refused(Refusal::Challenge(code)) => builder
+                .attribute(&self.error(*code))
+                .attribute(&Realm(auth.realm()))
+                .attribute(&Nonce(&auth.nonce(now, self.to.client)))
+                .attribute(&OFFERED),
+        };
+        let known = self.signature.and_then(|signature| auth.key(signature));
+        let software = known.and(software).map(Software);
+        seal(builder.maybe(software.as_ref()), known, self.fingerprint)
+    }
+
+    /// A stranger gets the number only: every byte to an address that nobody has proven is one too many.
+    const fn error(&self, code: ErrorCode<'static>) -> ErrorCode<'static> {
+        let reason = if self.signature.is_some() { code.reason } else { "" };
+        ErrorCode { code: code.code, reason }
+    }
+}
+
+/// Writes the Data indication that tells a client of an ICMP error (RFC 8656 §11.5).
+pub(crate) fn encode_icmp(
+    buf: &mut [u8],
+    id: TransactionId,
+    peer: SocketAddr,
+    icmp: IcmpAttribute,
+) -> Result<&[u8], EncodeError> {
+    Builder::new(buf, Class::Indication, Method::DATA, id)
+        .attribute(&XorPeerAddress(peer))
+        .attribute(&icmp)
+        .finish()
+}
+
+const fn address_error(code: ErrorCode<'static>) -> AddressErrorCode<'static> {
+    AddressErrorCode { family: Family::Ipv6, code: code.code, reason: code.reason }
+}
+
+fn seal<'b>(
+    builder: Builder<'b>,
+    key: Option<(&Key, Integrity)>,
+    fingerprint: bool,
+) -> Result<&'b [u8], EncodeError> {
+    match (key, fingerprint) {
+        (None, false) => builder.finish(),
+        (None, true) => builder.fingerprint().finish(),
+        (Some((key, Integrity::Sha1)), false) => builder.integrity(key).finish(),
+        (Some((key, Integrity::Sha1)), true) => builder.integrity(key).fingerprint().finish(),
+        (Some((key, Integrity::Sha256)), false) => builder.integrity_sha256(key).finish(),
+        (Some((key, Integrity::Sha256)), true) => builder.integrity_sha256(key).fingerprint().finish(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Short names for peers (RFC 8656 §12).
+//!
+//! ```text
+//!   free ──ChannelBind──▶ bound ──600 s without ChannelBind──▶ free
+//!                          ▲  │
+//!                          └──┘ ChannelBind of the same number and peer
+//! ```
+
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe_stun::attribute::{ChannelNumberAttribute, ErrorCode, XorPeerAddress};
+use floe_stun::{Authenticated, ChannelNumber, Instant, Message};
+
+use crate::allocation::{Allocation, Terms};
+use crate::answer::{Body, Refusal};
+
+/// The channels of one allocation. One that has ended counts for nothing, and is forgotten when another comes.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    by_number: BTreeMap<ChannelNumber, Binding>,
+    /// The same bindings, by the other end.
+    by_peer: BTreeMap<SocketAddr, ChannelNumber>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Binding {
+    peer: SocketAddr,
+    until: Instant,
+}
+
+impl Channels {
+    /// The peer of a channel that is bound.
+    pub(crate) fn peer(&self, now: Instant, number: ChannelNumber) -> Option<SocketAddr> {
+        self.by_number.get(&number).filter(|binding| now < binding.until).map(|binding| binding.peer)
+    }
+
+    /// The channel that is bound to a peer.
+    pub(crate) fn number(&self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
+        let number = *self.by_peer.get(&peer)?;
+        self.peer(now, number).map(|_| number)
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        let Self { by_number, by_peer } = self;
+        by_number.retain(|_, binding| now < binding.until);
+        by_peer.retain(|_, number| by_number.contains_key(number));
+    }
+
+    /// Whether each end is free, or bound to the other.
+    fn can_bind(&self, number: ChannelNumber, peer: SocketAddr) -> bool {
+        self.by_number.get(&number).is_none_or(|binding| binding.peer == peer)
+            && self.by_peer.get(&peer).is_none_or(|bound| *bound == number)
+    }
+
+    fn has_room(&self, number: ChannelNumber, limit: usize) -> bool {
+        self.by_number.contains_key(&number) || self.by_number.len() < limit
+    }
+
+    fn bind(&mut self, now: Instant, number: ChannelNumber, peer: SocketAddr) {
+        self.by_number.insert(number, Binding { peer, until: now + LIFETIME });
+        self.by_peer.insert(peer, number);
+    }
+}
+
+/// ChannelBind (RFC 8656 §12.2): binds or refreshes, and installs the permission too.
+pub(crate) fn bind(
+    allocation: &mut Allocation,
+    now: Instant,
+    terms: &Terms,
+    request: &Authenticated<Message<'_>>,
+) -> Result<Body, Refusal> {
+    let number = request.find::<ChannelNumberAttribute>().and_then(|number| ChannelNumber::new(number.0));
+    let (Some(number), Some(XorPeerAddress(peer))) = (number, request.find()) else {
+        return Err(ErrorCode::BAD_REQUEST.into());
+    };
+    allocation.channels.forget_ended(now);
+    if peer.port() == 0 || !allocation.channels.can_bind(number, peer) {
+        return Err(ErrorCode::BAD_REQUEST.into());
+    }
+    allocation.admit(peer.ip(), terms)?;
+    if !allocation.channels.has_room(number, terms.limits.channels) {
+        return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
+    }
+    allocation.permissions.install(now, &[peer.ip()], terms.limits.permissions)?;
+    allocation.channels.bind(now, number, peer);
+    Ok(Body::Done)
+}
+
+/// RFC 8656 §12: "A channel binding lasts for 10 minutes unless refreshed."
+const LIFETIME: Duration = Duration::from_secs(600);

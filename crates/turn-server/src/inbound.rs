@@ -1,0 +1,162 @@
+//! What a client's datagram goes through: decode, authenticate, dispatch.
+//!
+//! ```text
+//!   ChannelData ───────────────▶ relay
+//!   Send indication ───────────▶ relay
+//!   Binding request ───────────▶ answer
+//!   other request ──▶ credentials ──▶ unknown attributes ──▶ allocation and user ──▶ its handler
+//!                         │                  │                      │                   │
+//!                      400 401 438          420                  437 441               …
+//!   whatever else ─────────────▶ dropped
+//! ```
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use floe_stun::attribute::{Attribute, DontFragment, ErrorCode, Family, RequestedAddressFamily};
+use floe_stun::{Authenticated, ChannelData, Class, Dropped, Forward, MAX_TRANSMIT, Message, Method};
+
+use crate::allocate::lifetime;
+use crate::allocation::FiveTuple;
+use crate::answer::{Body, Refusal, Reply};
+use crate::auth::UserId;
+use crate::server::Server;
+use crate::{Released, channel, permission};
+
+impl Server {
+    /// A datagram on a listening socket. `Some` if it goes on to a peer.
+    pub(crate) fn handle_client<'p>(
+        &mut self,
+        tuple: FiveTuple,
+        data: &'p [u8],
+    ) -> Result<Option<Forward<'p>>, Dropped> {
+        if ChannelData::is_probably(data) {
+            let message = ChannelData::decode(data).map_err(|_| Dropped::Malformed)?;
+            return self.relay_channel_data(tuple, message).map(Some);
+        }
+        let message = decode(data)?;
+        match (message.class(), message.method()) {
+            (Class::Indication, Method::SEND) => self.relay_send(tuple, &message).map(Some),
+            (Class::Indication, Method::BINDING) => Ok(None),
+            (Class::Request, Method::BINDING) => self.handle_binding(tuple, &message).map(|()| None),
+            (
+                Class::Request,
+                Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
+            ) if self.relays_for_users() => self.handle_request(tuple, &message).map(|()| None),
+            (Class::Success | Class::Error, _) => Err(Dropped::UnknownTransaction),
+            _ => Err(Dropped::UnexpectedMethod),
+        }
+    }
+
+    /// Binding needs no credentials and changes nothing, so it is answered as often as it comes.
+    fn handle_binding(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
+        self.check_answerable(message)?;
+        let unknown = unknown_attributes(message);
+        let body = if unknown.is_empty() { Body::Mapped } else { Body::Refused(Refusal::Unknown(unknown)) };
+        self.answer_stranger(Reply::new(tuple, message), body)
+    }
+
+    fn handle_request(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
+        self.check_answerable(message)?;
+        let reply = Reply::new(tuple, message);
+        let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
+            Ok(believed) => believed,
+            Err(refusal) => return self.answer_stranger(reply, Body::Refused(refusal)),
+        };
+        let reply = reply.signed(signature);
+        match self.dispatch(reply, signature.user, &request) {
+            Ok(Some(body)) => self.answer(reply, body),
+            Ok(None) => {}
+            Err(refusal) => self.answer(reply, Body::Refused(refusal)),
+        }
+        Ok(())
+    }
+
+    /// `None` if the answer comes later.
+    fn dispatch(
+        &mut self,
+        reply: Reply,
+        user: UserId,
+        request: &Authenticated<Message<'_>>,
+    ) -> Result<Option<Body>, Refusal> {
+        let unknown = unknown_attributes(request);
+        if !unknown.is_empty() {
+            return Err(Refusal::Unknown(unknown));
+        }
+        if request.method() == Method::ALLOCATE {
+            return self.allocate(reply, user, request);
+        }
+        let (now, terms) = (self.now, &self.terms);
+        let allocation = self.allocations.live_mut(reply.to).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
+        if allocation.user != user {
+            return Err(ErrorCode::WRONG_CREDENTIALS.into());
+        }
+        match request.method() {
+            Method::CREATE_PERMISSION => permission::create(allocation, now, terms, request),
+            Method::CHANNEL_BIND => channel::bind(allocation, now, terms, request),
+            _ => self.refresh(reply.to, request),
+        }
+        .map(Some)
+    }
+
+    /// Refresh (RFC 8656 §8.2).
+    fn refresh(&mut self, tuple: FiveTuple, request: &Authenticated<Message<'_>>) -> Result<Body, Refusal> {
+        let relayed = self.allocations.live(tuple).map(|allocation| Family::of(allocation.relayed.ip()));
+        if let Some(asked) = request.get::<RequestedAddressFamily>()
+            && asked.ok().map(|family| family.0) != relayed
+        {
+            return Err(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH.into());
+        }
+        let asked = lifetime(request)?;
+        if asked == Some(Duration::ZERO) {
+            self.release(tuple, Released::Deleted);
+            return Ok(Body::Refreshed { lifetime: Duration::ZERO });
+        }
+        let lifetime = self.terms.lifetime(asked);
+        self.allocations.refresh(tuple, self.now + lifetime);
+        Ok(Body::Refreshed { lifetime })
+    }
+
+    /// Whether there is room for the request and for its answer.
+    fn check_answerable(&self, message: &Message<'_>) -> Result<(), Dropped> {
+        if message.as_bytes().len() > MAX_TRANSMIT {
+            return Err(Dropped::TooLarge);
+        }
+        if self.outbox.len() >= self.terms.limits.queued_answers {
+            return Err(Dropped::LimitReached);
+        }
+        Ok(())
+    }
+
+    /// Answers someone who has proven nothing.
+    fn answer_stranger(&mut self, reply: Reply, body: Body) -> Result<(), Dropped> {
+        let now = self.now;
+        if self.rate.as_mut().is_some_and(|rate| !rate.admit(now, reply.to.client)) {
+            return Err(Dropped::RateLimited);
+        }
+        self.answer(reply, body);
+        Ok(())
+    }
+}
+
+fn decode(data: &[u8]) -> Result<Message<'_>, Dropped> {
+    if !Message::is_probably(data) {
+        return Err(Dropped::NotStun);
+    }
+    let message = Message::decode(data).map_err(|_| Dropped::Malformed)?;
+    if message.fingerprint() == Some(false) {
+        return Err(Dropped::BadFingerprint);
+    }
+    Ok(message)
+}
+
+/// What a 420 lists (RFC 8489 §6.3.1). DONT-FRAGMENT in Allocate counts as unknown, for the host is not asked to
+/// set the bit (RFC 8656 §7.2).
+fn unknown_attributes(message: &Message<'_>) -> Vec<u16> {
+    let refuses_df = message.method() == Method::ALLOCATE && message.has(DontFragment::TYPE);
+    let df = refuses_df.then_some(DontFragment::TYPE);
+    message.unknown_required().chain(df).take(MAX_UNKNOWN).collect()
+}
+
+/// More of them tell the client nothing new.
+const MAX_UNKNOWN: usize = 32;
