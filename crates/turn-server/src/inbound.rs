@@ -37,6 +37,9 @@ impl Server {
         let message = decode(data)?;
         match (message.class(), message.method()) {
             (Class::Indication, Method::SEND) => self.relay_send(tuple, &message).map(Some),
+            (Class::Indication, Method::BINDING) if message.unknown_required().next().is_some() => {
+                Err(Dropped::UnknownAttribute)
+            }
             (Class::Indication, Method::BINDING) => Ok(None),
             (Class::Request, Method::BINDING) => self.handle_binding(tuple, &message).map(|()| None),
             (
