@@ -10,7 +10,7 @@ pub(crate) fn format() -> anyhow::Result<()> {
     Ok(())
 }
 
-const NOT_IN_THE_WORKSPACE: [&str; 1] = ["tests/no-std/Cargo.toml"];
+const NOT_IN_THE_WORKSPACE: [&str; 2] = ["tests/no-std/Cargo.toml", "fuzz/Cargo.toml"];
 
 pub(crate) fn clippy() -> anyhow::Result<()> {
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))

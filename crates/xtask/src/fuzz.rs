@@ -45,12 +45,14 @@ fn need_tools() -> anyhow::Result<()> {
 }
 
 fn fuzz(target: &str, time: Duration) -> anyhow::Result<()> {
-    // New inputs go to the first folder, under target/; the committed seeds are only read.
+    // New inputs go to the first folder, under target/; the committed seeds, of every format, are only read.
     let found = host::target().join("fuzz-corpus").join(target);
     fs::create_dir_all(&found)?;
-    let seeds = host::root().join("fuzz/corpus").join(target);
     let mut command = nightly(&["fuzz", "run", target]);
-    command.arg(&found).arg(&seeds);
+    command.arg(&found);
+    for seeds in fs::read_dir(host::root().join("fuzz/corpus"))? {
+        command.arg(seeds?.path());
+    }
     command.args(["--", &format!("-max_total_time={}", time.as_secs()), "-max_len=4096", "-timeout=5"]);
     host::run(&mut command)
 }

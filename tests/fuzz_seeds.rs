@@ -1,0 +1,49 @@
+//! Every committed seed goes through every fuzz target: what was mended once stays mended.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "in fuzz/ it is a library")]
+mod targets;
+
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 5] = [
+    ("stun_decode", targets::stun_decode),
+    ("stun_roundtrip", targets::stun_roundtrip),
+    ("channel_data", targets::channel_data),
+    ("uri", targets::uri),
+    ("candidate", targets::candidate),
+];
+
+#[test]
+fn every_seed_passes_every_target() {
+    let mut seeds = 0;
+    for folder in fs::read_dir(fuzz().join("corpus")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let seed = fs::read(&path).unwrap();
+            for (name, target) in TARGETS {
+                println!("{name} < {}", path.display()); // shown only if the target panics
+                target(&seed);
+            }
+            seeds += 1;
+        }
+    }
+    assert!(seeds > 100, "only {seeds} seeds");
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let files = fs::read_dir(fuzz().join("fuzz_targets")).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().path().file_stem().unwrap().to_owned()).collect();
+    let mut replayed = TARGETS.map(|(name, _)| name);
+    names.sort();
+    replayed.sort_unstable();
+    assert_eq!(names, replayed);
+}
+
+fn fuzz() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
+}

@@ -1,0 +1,153 @@
+//! The arrows between our crates go strictly down, and the protocol crates lean on few others.
+//!
+//! The map is in ARCHITECTURE.md. A crate that is not in [`LEVELS`] fails the test: it has to be put in its place.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+
+const LEVELS: [(&str, u8); 8] = [
+    ("floe-cli", 5),
+    ("floe-tokio", 4),
+    ("floe-ice-agent", 2),
+    ("floe-turn-client", 1),
+    ("floe-turn-server", 1),
+    ("floe-stun", 0),
+    ("floe-sdp", 0),
+    ("floe-netsim", 0),
+];
+
+/// They may use everything, and nothing may use them.
+const TESTS_AND_TOOLS: [&str; 2] = ["floe-house", "xtask"];
+
+/// Crates up to this level are protocols: no sockets, no clock, no threads, no runtime.
+const HIGHEST_PURE_LEVEL: u8 = 2;
+
+/// What a pure crate may name in its manifest, apart from ours.
+const ALLOWED: [&str; 11] = [
+    "crc",
+    "hmac",
+    "md-5",
+    "rand_chacha",
+    "rand_core",
+    "sha1",
+    "sha2",
+    "subtle",
+    "thiserror",
+    "tracing",
+    "zeroize",
+];
+
+/// What must not come to a pure crate by any detour. libc comes with the CPU detection of the hashes.
+const BANNED: [&str; 11] = [
+    "async-std",
+    "env_logger",
+    "futures-core",
+    "getrandom",
+    "log",
+    "mio",
+    "rand",
+    "smol",
+    "socket2",
+    "tokio",
+    "tracing-subscriber",
+];
+
+#[test]
+fn every_crate_has_its_place() {
+    let metadata = metadata();
+    let unplaced: Vec<_> = metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| package.name.as_str())
+        .filter(|name| level(name).is_none() && !TESTS_AND_TOOLS.contains(name))
+        .collect();
+    assert!(unplaced.is_empty(), "put them into LEVELS: {unplaced:?}");
+}
+
+#[test]
+fn every_arrow_goes_strictly_down() {
+    let metadata = metadata();
+    let mut wrong = Vec::new();
+    for package in placed(&metadata) {
+        for name in named_by(package).filter(|name| is_ours(&metadata, name)) {
+            if level(name).is_none_or(|below| Some(below) >= level(&package.name)) {
+                wrong.push(format!("{} -> {name}", package.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn pure_crates_name_only_what_is_on_the_list() {
+    let metadata = metadata();
+    let mut wrong = Vec::new();
+    for package in placed(&metadata).filter(|package| is_pure(package)) {
+        for name in named_by(package) {
+            if !is_ours(&metadata, name) && !ALLOWED.contains(&name) {
+                wrong.push(format!("{} -> {name}", package.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn nothing_impure_comes_to_a_pure_crate_by_a_detour() {
+    let metadata = metadata();
+    let mut wrong = Vec::new();
+    for package in placed(&metadata).filter(|package| is_pure(package)) {
+        let all = reachable(&metadata, &package.id);
+        assert!(all.len() > 1, "{} needs nothing at all: is the graph read right?", package.name);
+        wrong.extend(
+            BANNED.iter().filter(|banned| all.contains(**banned)).map(|b| format!("{} -> {b}", package.name)),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap()
+}
+
+fn placed(metadata: &Metadata) -> impl Iterator<Item = &Package> {
+    metadata.workspace_packages().into_iter().filter(|package| level(&package.name).is_some())
+}
+
+fn level(name: &str) -> Option<u8> {
+    LEVELS.iter().find(|(ours, _)| *ours == name).map(|(_, level)| *level)
+}
+
+fn is_pure(package: &Package) -> bool {
+    level(&package.name).is_some_and(|level| level <= HIGHEST_PURE_LEVEL)
+}
+
+fn is_ours(metadata: &Metadata, name: &str) -> bool {
+    metadata.workspace_packages().iter().any(|package| package.name.as_str() == name)
+}
+
+/// What the manifest names, whatever the features; tests may use what they like.
+fn named_by(package: &Package) -> impl Iterator<Item = &str> {
+    let kinds = |kind| kind != DependencyKind::Development;
+    package.dependencies.iter().filter(move |needs| kinds(needs.kind)).map(|needs| needs.name.as_str())
+}
+
+/// Names of all that is built into a package, itself included.
+fn reachable<'m>(metadata: &'m Metadata, start: &PackageId) -> BTreeSet<&'m str> {
+    let nodes: BTreeMap<_, _> =
+        metadata.resolve.as_ref().unwrap().nodes.iter().map(|node| (&node.id, node)).collect();
+    let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let is_built_in = |kinds: &[cargo_metadata::DepKindInfo]| {
+            kinds.iter().any(|info| info.kind == DependencyKind::Normal)
+        };
+        open.extend(nodes[id].deps.iter().filter(|needs| is_built_in(&needs.dep_kinds)).map(|n| &n.pkg));
+    }
+    seen.into_iter().map(|id| metadata[id].name.as_str()).collect()
+}
