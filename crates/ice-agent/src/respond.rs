@@ -1,0 +1,175 @@
+//! Answering: judges a check of the peer, answers it, and learns from it (RFC 8445 §7.3).
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use floe_stun::attribute::Attribute;
+use floe_stun::attribute::{
+    ErrorCode, Priority, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
+};
+use floe_stun::{Authenticated, Builder, Class, Dropped, EncodeError, Message, Method};
+
+use crate::consent::Consent;
+use crate::id::PairId;
+use crate::locals::Via;
+use crate::outbox::{Answer, Queued, Verdict};
+use crate::output::Event;
+use crate::pair::{CheckState, Nomination, Valid};
+use crate::role::{Claim, Conflict};
+use crate::session::Session;
+use crate::shared::Shared;
+
+impl Session {
+    /// A check whose signature is right came over `via`. Whatever it is, it gets one answer.
+    pub(crate) fn handle_check(
+        &mut self,
+        shared: &mut Shared,
+        via: Via,
+        from: SocketAddr,
+        check: &Authenticated<Message<'_>>,
+    ) -> Result<(), Dropped> {
+        let verdict = self.judge(shared, via, from, check)?;
+        let answer = Answer { generation: self.generation, via, to: from, id: check.id(), verdict };
+        shared.queue(Queued::Answer(answer));
+        if let Some(pair) = self.list.find(via, from).and_then(|id| self.list.get_mut(id)) {
+            pair.counters.requests_received += 1;
+            pair.counters.responses_sent += 1;
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        shared: &mut Shared,
+        via: Via,
+        from: SocketAddr,
+        check: &Authenticated<Message<'_>>,
+    ) -> Result<Verdict, Dropped> {
+        let unknown: Vec<u16> = check.unknown_required().take(MAX_UNKNOWN).collect();
+        if !unknown.is_empty() {
+            return Ok(Verdict::UnknownAttributes(unknown));
+        }
+        let (Some(Priority(priority)), Some(claim)) = (check.find(), Claim::of(check)) else {
+            return Ok(Verdict::Error(ErrorCode::BAD_REQUEST));
+        };
+        match shared.stance.meet(claim, shared.config.lite) {
+            Conflict::Refuse => return Ok(Verdict::Error(ErrorCode::ROLE_CONFLICT)),
+            Conflict::Yielded => self.handle_role_change(shared),
+            Conflict::None => {}
+        }
+        let ufrag =
+            check.find().and_then(|Username(name)| name.split_once(':')).map_or("", |(_, theirs)| theirs);
+        let pair = self.learn(shared, via, from, priority, ufrag).ok_or(Dropped::LimitReached)?;
+        self.handle_heard(shared, pair, check.has(UseCandidate::TYPE));
+        Ok(Verdict::Success)
+    }
+
+    /// The role changed, by a conflict or a 487.
+    pub(crate) fn handle_role_change(&mut self, shared: &mut Shared) {
+        let role = shared.stance.role();
+        self.reprioritise(role);
+        for pair in self.list.iter_mut().filter(|pair| pair.is_asked()) {
+            pair.nomination = Nomination::None;
+        }
+        shared.report(Event::Role(role));
+    }
+
+    /// The pair that the check came on; its remote candidate and itself are learned if need be (§7.3.1.3,
+    /// §7.3.1.4).
+    fn learn(
+        &mut self,
+        shared: &mut Shared,
+        via: Via,
+        from: SocketAddr,
+        priority: u32,
+        ufrag: &str,
+    ) -> Option<PairId> {
+        if let Some(id) = self.list.find(via, from) {
+            return Some(id);
+        }
+        let component = shared.locals.base(via)?.component;
+        let limits = shared.config.limits;
+        let remote = self.remotes.learn(component, from, priority, ufrag, &mut shared.remote_ids, &limits)?;
+        self.list.limit(limits.pairs.saturating_sub(1));
+        self.add_pair(shared, via, remote)
+    }
+
+    /// An authenticated check came on a pair: check it too, soon (§7.3.1.4), and note a nomination (§7.3.1.5).
+    fn handle_heard(&mut self, shared: &mut Shared, id: PairId, use_candidate: bool) {
+        let lite = shared.config.lite;
+        let nominated = use_candidate && !shared.stance.is_controlling();
+        let (outranked, concluded) = (self.is_outranked(id), self.is_concluded(id));
+        let Some(pair) = self.list.get_mut(id) else { return };
+        pair.heard = true;
+        if let Some(valid) = pair.valid_mut() {
+            valid.consent.handle_sound(shared.now);
+        }
+        if lite {
+            return self.accept_as_lite(shared, id, use_candidate);
+        }
+        let wanted = nominated && !outranked && pair.nomination == Nomination::None;
+        if wanted {
+            pair.nomination = Nomination::Asked;
+        }
+        match pair.check {
+            CheckState::Succeeded(_) if wanted => self.nominate(shared, id),
+            CheckState::Succeeded(_) => {}
+            // A check in the data phase is answered and changes nothing (RFC 8445 §11).
+            _ if concluded && !wanted => {}
+            CheckState::InProgress(_) | CheckState::Waiting | CheckState::Frozen | CheckState::Failed(_) => {
+                pair.check = CheckState::Waiting;
+                self.cancel_checks(id);
+                self.list.trigger(id);
+            }
+        }
+    }
+
+    fn is_concluded(&self, id: PairId) -> bool {
+        self.list.get(id).is_none_or(|pair| self.selected.contains_key(&pair.component))
+    }
+
+    /// Whether the component has a selected pair already that is better than this one, or this very one.
+    fn is_outranked(&self, id: PairId) -> bool {
+        let Some(pair) = self.list.get(id) else { return true };
+        let selected = self.selected.get(&pair.component).and_then(|selected| self.list.get(*selected));
+        selected.is_some_and(|selected| selected.valid().is_some() && selected.priority >= pair.priority)
+    }
+
+    /// A lite agent believes the peer's check (RFC 8445 §7.3.2).
+    fn accept_as_lite(&mut self, shared: &mut Shared, id: PairId, use_candidate: bool) {
+        let Some(pair) = self.list.get_mut(id) else { return };
+        match pair.valid_mut() {
+            Some(valid) => {
+                valid.consent.handle_answer(shared.now, &mut shared.chance);
+            }
+            None => {
+                let consent = Consent::granted(shared.now, &mut shared.chance);
+                pair.check = CheckState::Succeeded(Valid { local: pair.local, since: shared.now, consent });
+            }
+        }
+        if use_candidate && pair.nomination == Nomination::None {
+            self.nominate(shared, id);
+        }
+    }
+
+    /// Writes an answer, signed with our password and without USERNAME (RFC 8445 §7.2.2).
+    pub(crate) fn encode_answer<'b>(
+        &self,
+        answer: &Answer,
+        buf: &'b mut [u8],
+    ) -> Result<&'b [u8], EncodeError> {
+        let class = if matches!(answer.verdict, Verdict::Success) { Class::Success } else { Class::Error };
+        let builder = Builder::new(buf, class, Method::BINDING, answer.id);
+        let builder = match &answer.verdict {
+            Verdict::Success => builder.attribute(&XorMappedAddress(answer.to)),
+            Verdict::Error(code) => builder.attribute(code),
+            Verdict::UnknownAttributes(types) => {
+                builder.attribute(&ErrorCode::UNKNOWN_ATTRIBUTE).attribute(&UnknownAttributes::new(types))
+            }
+        };
+        builder.integrity(&self.local.key).fingerprint().finish()
+    }
+}
+
+/// As many unknown attributes as an answer complains of.
+const MAX_UNKNOWN: usize = 16;
