@@ -281,9 +281,10 @@ impl Allocations {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// An allocation whose time is up.
-    pub(crate) fn expired(&self, now: Instant) -> Option<FiveTuple> {
-        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, tuple)| *tuple)
+    /// An allocation whose time is up, each once.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<FiveTuple> {
+        self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        self.deadlines.pop_first().map(|(_, tuple)| tuple)
     }
 
     /// Takes an allocation out, in whatever state it is, and gives back what it held.

@@ -148,7 +148,7 @@ impl Server {
     }
 
     fn expire(&mut self) {
-        while let Some(tuple) = self.allocations.expired(self.now) {
+        while let Some(tuple) = self.allocations.take_expired(self.now) {
             self.release(tuple, Released::Expired);
         }
     }

@@ -219,6 +219,14 @@ fn a_family_is_had_where_the_server_has_it() {
     assert_eq!(code(&family(&mut only("2001:db8::1"), Some(Family::Ipv4))), 440);
     assert_eq!(code(&family(&mut only("2001:db8::1"), None)), 440);
     assert!(relayed(&family(&mut only("2001:db8::1"), Some(Family::Ipv6))).is_ipv6());
+
+    // The family is looked at before the port.
+    let mut world = only("2001:db8::1");
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    let pair = EvenPort { reserve_next: true };
+    let answer = alice.ask_signed(&mut world, Method::ALLOCATE, |b| udp(b).attribute(&pair));
+    assert_eq!(code(&answer), 440);
 }
 
 /// TURNS-7.2-4
@@ -316,6 +324,28 @@ fn ports_are_random_and_never_given_twice() {
     assert_eq!(relayed(&clients[16].ask_signed(&mut world, Method::ALLOCATE, udp)).port(), ports[3]);
 }
 
+#[test]
+fn the_host_may_choose_the_port() {
+    let mut world = World::with(config().with_relay_ports(0..=0));
+    assert_eq!(Client::alice().allocate(&mut world).port(), 40_000);
+    assert_eq!(Client::bob().allocate(&mut world).port(), 40_000, "the second time on another host, say");
+}
+
+#[test]
+fn a_socket_bound_to_all_addresses_is_told_by_the_relays_own() {
+    let mut world = World::new();
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    world.opens = false;
+    let request = alice.signed(Method::ALLOCATE, udp);
+    assert_eq!(alice.ask(&mut world, &request), None);
+    let (need, _) = world.needs.remove(0);
+    let local = addr("0.0.0.0:50123");
+    let opened = Input::Opened { request: need, socket: SocketId(55), local };
+    assert_eq!(world.input(opened), Received::Consumed);
+    assert_eq!(relayed(&alice.answer(&mut world, &request).unwrap()), addr("192.0.2.1:50123"));
+}
+
 /// TURNS-7.2-10
 #[test]
 fn a_port_that_is_taken_is_left_alone() {
@@ -357,7 +387,7 @@ fn tries_for_a_port_are_numbered_and_cost_nothing_in_the_end() {
 fn a_host_that_cannot_open_sockets_means_508() {
     let mut limits = Limits::default();
     (limits.allocations, limits.allocations_per_user) = (1, 1);
-    let mut world = World::with(config().with_relay_ports(50_000..=50_000).with_limits(limits));
+    let mut world = World::with(config().with_relay_ports(50_000..=50_003).with_limits(limits));
     let mut alice = Client::alice();
     alice.challenge(&mut world);
     world.opens = false;
@@ -372,7 +402,7 @@ fn a_host_that_cannot_open_sockets_means_508() {
     assert_eq!(code(&alice.ask_signed(&mut world, Method::ALLOCATE, udp)), 0);
 }
 
-/// TURNS-5-5, TURNS-7.2-13
+/// TURNS-7.2-13
 #[test]
 fn quotas_hold_for_a_user_and_for_all() {
     let mut limits = Limits::default();

@@ -14,7 +14,7 @@ fn client(address: &str) -> Client {
     Client::new(address, "", "", Scheme::Md5)
 }
 
-/// STUN-6.3.1.1-3, STUN-6.3.1.2-1, STUN-12-1
+/// STUN-6.3.1.1-3, STUN-6.3.1.2-1
 #[test]
 fn anyone_learns_their_address_in_both_families() {
     let mut world = World::with(Config::new("floe.net"));

@@ -172,6 +172,20 @@ fn a_client_that_was_talked_down_to_md5_gets_the_true_nonce() {
     assert_eq!(code(&bob.ask(&mut world, &request).unwrap()), 438);
 }
 
+/// TURNS-5-3
+#[test]
+fn every_second_and_every_client_has_its_own_nonce() {
+    let mut world = World::new();
+    let mut nonces = std::collections::BTreeSet::new();
+    for second in 0..50 {
+        for mut client in [Client::alice(), Client::bob()] {
+            client.challenge(&mut world);
+            assert!(nonces.insert(client.nonce), "second {second}");
+        }
+        world.pass(secs(1));
+    }
+}
+
 /// STUN-9.2.4-8, TURNS-5-3
 #[test]
 fn a_nonce_ends_after_an_hour_and_the_new_one_works() {
