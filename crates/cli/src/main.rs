@@ -1,2 +1,189 @@
-//! See the crate description.
-fn main() {}
+//! The program `floe`: its arguments. What it does with them stands in one file for each command.
+
+mod connect;
+mod contract;
+mod demo;
+mod echo;
+mod failure;
+mod gather;
+mod input;
+mod print;
+mod serve;
+mod servers;
+mod stun;
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Makes two machines find each other: ICE, STUN and TURN.
+#[derive(Debug, Parser)]
+#[command(name = "floe", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show it all on this machine: a server and two agents that find each other, without any network.
+    Demo(Demo),
+    /// List the candidates of this machine, and what each server contributes.
+    Gather(Gather),
+    /// Ask a STUN server for our address.
+    Stun(Stun),
+    /// Be a STUN and TURN server until Ctrl-C.
+    Serve(Serve),
+    /// Connect to another machine: by descriptions that people paste, or by JSON lines.
+    Connect(Connect),
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Gather {
+    #[command(flatten)]
+    servers: ServerArguments,
+    /// Use loopback addresses as well.
+    #[arg(long)]
+    loopback: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ServerArguments {
+    /// Servers, such as stun:example.org or turn:192.0.2.1:3478?transport=udp.
+    #[arg(value_name = "stun:…|turn:…")]
+    servers: Vec<String>,
+    /// User name for the TURN servers.
+    #[arg(
+        long,
+        visible_alias = "username",
+        value_name = "NAME",
+        env = "FLOE_TURN_USER",
+        hide_env_values = true
+    )]
+    user: Option<String>,
+    /// Password for the TURN servers. In the environment it is hidden from other users of this machine.
+    #[arg(
+        long,
+        visible_alias = "credential",
+        value_name = "SECRET",
+        env = "FLOE_TURN_PASSWORD",
+        hide_env_values = true
+    )]
+    password: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Stun {
+    /// The server, such as stun:example.org or stun:192.0.2.1:3478.
+    #[arg(value_name = "URI")]
+    uri: String,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Where to listen, such as 192.0.2.1:3478; port 0 lets the system choose. By default port 3478 of every address
+    /// of this machine.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// The realm that clients are told.
+    #[arg(long, default_value = "floe", value_name = "NAME")]
+    realm: String,
+    /// A user who may relay. Without any, the server answers STUN only.
+    #[arg(long, value_name = "NAME:PASSWORD", value_parser = serve::User::parse)]
+    user: Vec<serve::User>,
+    /// The address that peers see, one for each family; by default the first one listened on.
+    #[arg(long, value_name = "IP")]
+    relay_ip: Vec<IpAddr>,
+    /// Relay to loopback addresses too: a relay reaches all that its machine reaches.
+    #[arg(long)]
+    allow_loopback_peers: bool,
+    /// Relay to private addresses too: a relay reaches all that its machine reaches.
+    #[arg(long)]
+    allow_private_peers: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Connect {
+    #[command(flatten)]
+    how: ConnectHow,
+    #[command(flatten)]
+    servers: ServerArguments,
+    /// Use relayed candidates only.
+    #[arg(long, conflicts_with = "stdio")]
+    relay_only: bool,
+    /// Use loopback addresses as well.
+    #[arg(long, conflicts_with = "stdio")]
+    loopback: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct ConnectHow {
+    /// Begin: print a description, then take the answer.
+    #[arg(long)]
+    offer: bool,
+    /// Take an offer, then print the answer.
+    #[arg(long)]
+    answer: bool,
+    /// Take commands and give events as JSON lines, for programs that bring their own signalling.
+    #[arg(long, conflicts_with_all = ["servers", "user", "password"])]
+    stdio: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return Failure::Runtime { why }.report(),
+    };
+    let outcome = runtime.block_on(run(arguments.command));
+    // A resolver that still waits for its server keeps nobody waiting.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(options) => demo::run(options).await,
+        Command::Gather(options) => gather::run(options).await,
+        Command::Stun(options) => stun::run(options).await,
+        Command::Serve(options) => serve::run(options).await,
+        Command::Connect(options) => connect::run(options).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

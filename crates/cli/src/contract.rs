@@ -1,0 +1,439 @@
+//! The signalling contract of `floe connect --stdio`: one JSON object a line, commands in and events out.
+//!
+//! The other commands print the same events with `--json`, so that who reads one reads all.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use floe_ice_agent as ice;
+use floe_ice_agent::{CandidateKind, ServerOutcome, ServerReport};
+use floe_stun::attribute::Family;
+use floe_stun::{Transport, Uri};
+use serde::{Deserialize, Serialize};
+
+use crate::echo::Pong;
+use crate::servers::UNSUPPORTED;
+
+/// What a program asks of us.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub(crate) enum Command {
+    /// Gather and get ready.
+    Start(Start),
+    /// The other side's description.
+    Remote(Remote),
+    /// One candidate of the other side. An empty one ends them, as in W3C's interface.
+    Candidate { candidate: String },
+    /// The other side has no more candidates.
+    End,
+    /// ICE restart.
+    Restart,
+    /// The echo.
+    Ping {
+        #[serde(default = "default_count")]
+        count: u32,
+        #[serde(default = "default_size")]
+        size: usize,
+    },
+    /// One application datagram.
+    Send { text: Option<String>, hex: Option<String> },
+    /// The end.
+    Close,
+}
+
+impl Command {
+    /// Reads one line.
+    ///
+    /// # Errors
+    ///
+    /// In words: what is wrong with the line, and what was expected.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line)
+            .map_err(|why| format!("cannot use this line: {why}; expected {}", form_of(line)))
+    }
+}
+
+/// What the command was probably meant to look like.
+fn form_of(line: &str) -> String {
+    let op = serde_json::from_str::<serde_json::Value>(line).ok();
+    let op = op.as_ref().and_then(|line| line.get("op")?.as_str());
+    match FORMS.iter().find(|(name, _)| Some(*name) == op) {
+        Some((_, form)) => (*form).to_owned(),
+        None => {
+            let names: Vec<_> = FORMS.iter().map(|(name, _)| *name).collect();
+            format!("a JSON object with an \"op\" out of {}", names.join(", "))
+        }
+    }
+}
+
+const FORMS: [(&str, &str); 8] = [
+    (
+        "start",
+        r#"{"op":"start","role":"offer"|"answer","ice":[{"urls":"stun:…","username":"…","credential":"…"}],"policy":"all"|"relay","mdns":bool,"loopback":bool,"lite":bool}"#,
+    ),
+    ("remote", r#"{"op":"remote","type":"offer"|"answer","ufrag":"…","pwd":"…","sdp":null|"…","lite":bool}"#),
+    ("candidate", r#"{"op":"candidate","candidate":"candidate:…","mid":"0"}"#),
+    ("end", r#"{"op":"end"}"#),
+    ("restart", r#"{"op":"restart"}"#),
+    ("ping", r#"{"op":"ping","count":number,"size":number}"#),
+    ("send", r#"{"op":"send","text":"…"} or {"op":"send","hex":"…"}"#),
+    ("close", r#"{"op":"close"}"#),
+];
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Start {
+    pub(crate) role: Side,
+    #[serde(default)]
+    pub(crate) ice: Vec<IceServer>,
+    #[serde(default)]
+    pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) mdns: bool,
+    #[serde(default)]
+    pub(crate) loopback: bool,
+    #[serde(default)]
+    pub(crate) lite: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct IceServer {
+    pub(crate) urls: String,
+    pub(crate) username: Option<String>,
+    pub(crate) credential: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Remote {
+    #[serde(rename = "type")]
+    pub(crate) _side: Side,
+    pub(crate) ufrag: String,
+    pub(crate) pwd: String,
+    pub(crate) sdp: Option<String>,
+    #[serde(default)]
+    pub(crate) lite: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    Offer,
+    Answer,
+}
+
+impl Side {
+    /// RFC 8445 §6.1.1: the side that offers controls.
+    pub(crate) const fn role(self) -> ice::Role {
+        match self {
+            Self::Offer => ice::Role::Controlling,
+            Self::Answer => ice::Role::Controlled,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Policy {
+    #[default]
+    All,
+    Relay,
+}
+
+impl Policy {
+    pub(crate) const fn of_agent(self) -> ice::TransportPolicy {
+        match self {
+            Self::All => ice::TransportPolicy::All,
+            Self::Relay => ice::TransportPolicy::Relay,
+        }
+    }
+}
+
+const fn default_count() -> u32 {
+    50
+}
+
+const fn default_size() -> usize {
+    1000
+}
+
+/// What we tell a program.
+#[derive(Debug, Serialize)]
+#[serde(tag = "ev", rename_all = "lowercase")]
+pub(crate) enum Event {
+    Ready {
+        peer: &'static str,
+        version: &'static str,
+        level: &'static str,
+        trickle: bool,
+        turn: [&'static str; 1],
+    },
+    Local {
+        #[serde(rename = "type")]
+        side: Side,
+        ufrag: String,
+        pwd: String,
+        sdp: Option<String>,
+        lite: bool,
+    },
+    Candidate {
+        candidate: String,
+    },
+    End,
+    Gathering {
+        state: &'static str,
+    },
+    Server(Server),
+    State {
+        state: &'static str,
+        why: String,
+    },
+    Open,
+    Selected(Selected),
+    Message(Message),
+    Pong {
+        count: usize,
+        bytes: u64,
+        resent: u32,
+        ms: f64,
+        rtt_us: Option<u64>,
+    },
+    Error {
+        msg: String,
+    },
+    Ignored {
+        candidate: String,
+        msg: String,
+    },
+    Closed,
+}
+
+/// What one server did for one local address.
+#[derive(Debug, Serialize)]
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) transport: &'static str,
+    pub(crate) family: Option<&'static str>,
+    pub(crate) ok: bool,
+    pub(crate) rtt_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mapped: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) relayed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redundant: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<u16>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Selected {
+    pub(crate) local: &'static str,
+    pub(crate) remote: &'static str,
+    pub(crate) local_addr: String,
+    pub(crate) remote_addr: String,
+    pub(crate) protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) relay_protocol: Option<&'static str>,
+    pub(crate) why: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Message {
+    Text(String),
+    Hex(String),
+}
+
+impl Event {
+    /// What the agent reports, in the words of the contract; none where these have no word for it. The end of our
+    /// candidates has two: `gathering` here, and [`Event::End`] besides.
+    pub(crate) fn of_agent(event: &ice::Event) -> Option<Self> {
+        Some(match event {
+            ice::Event::Gathering(state) => Self::Gathering { state: state.as_str() },
+            ice::Event::Candidate(candidate) => Self::Candidate { candidate: candidate.to_string() },
+            ice::Event::Server(report) => Self::Server(Server::of_agent(report)),
+            ice::Event::State { state, why } => Self::State { state: state.as_str(), why: why.to_string() },
+            ice::Event::Selected(pair) => Self::Selected(Selected::of_agent(pair)),
+            _ => return None,
+        })
+    }
+}
+
+impl Server {
+    pub(crate) fn of_agent(report: &ServerReport) -> Self {
+        let mut server = Self {
+            url: report.uri.clone(),
+            transport: transport_word(report.transport),
+            family: report.family.map(family_word),
+            ok: true,
+            rtt_ms: report.rtt.map(millis),
+            mapped: None,
+            relayed: None,
+            redundant: None,
+            error: None,
+            code: None,
+        };
+        match &report.outcome {
+            ServerOutcome::Mapped { mapped, redundant } => {
+                (server.mapped, server.redundant) = (Some(spaced(*mapped)), Some(*redundant));
+            }
+            ServerOutcome::Relayed { relayed, mapped } => {
+                (server.mapped, server.relayed) = (Some(spaced(*mapped)), Some(spaced(*relayed)));
+            }
+            ServerOutcome::Failed { error, code } => {
+                (server.ok, server.error, server.code) = (false, Some(error.clone()), *code);
+            }
+            _ => {}
+        }
+        server
+    }
+
+    /// A server that was not asked, because we cannot.
+    pub(crate) fn unsupported(uri: &Uri) -> Self {
+        Self {
+            url: uri.to_string(),
+            transport: transport_word(uri.transport()),
+            family: None,
+            ok: false,
+            rtt_ms: None,
+            mapped: None,
+            relayed: None,
+            redundant: None,
+            error: Some(UNSUPPORTED.into()),
+            code: None,
+        }
+    }
+}
+
+impl Selected {
+    pub(crate) fn of_agent(pair: &ice::SelectedPair) -> Self {
+        Self {
+            local: pair.local.kind.as_str(),
+            remote: pair.remote.kind.as_str(),
+            local_addr: spaced(pair.local.address),
+            remote_addr: spaced(pair.remote.address),
+            protocol: "udp",
+            relay_protocol: match pair.local.kind {
+                CandidateKind::Relayed => pair.local.relay_protocol.map(transport_word),
+                _ => None,
+            },
+            why: pair.why.to_string(),
+        }
+    }
+}
+
+impl Message {
+    /// Text where it is text, else hexadecimal digits.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(other) => Self::Hex(other.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+impl From<Pong> for Event {
+    fn from(pong: Pong) -> Self {
+        Self::Pong {
+            count: pong.count,
+            bytes: pong.bytes,
+            resent: pong.resent,
+            ms: millis(pong.took),
+            rtt_us: pong.rtt.and_then(|rtt| u64::try_from(rtt.as_micros()).ok()),
+        }
+    }
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
+
+/// The address form of the contract: "ip port".
+pub(crate) fn spaced(address: SocketAddr) -> String {
+    format!("{} {}", address.ip(), address.port())
+}
+
+/// Milliseconds with microseconds behind the point.
+pub(crate) fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+pub(crate) const fn family_word(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ipv4",
+        Family::Ipv6 => "ipv6",
+    }
+}
+
+pub(crate) const fn transport_word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+        _ => "udp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_contract_is_read() {
+        for line in [
+            r#"{"op":"start","role":"offer","ice":[{"urls":"stun:192.0.2.1"}],"policy":"all","mdns":false}"#,
+            r#"{"op":"start","role":"answer","ice":[{"urls":"turn:a","username":"u","credential":"p"}],"policy":"relay","mdns":true,"loopback":true,"lite":false}"#,
+            r#"{"op":"remote","type":"answer","ufrag":"x1a9","pwd":"p","sdp":null}"#,
+            r#"{"op":"remote","type":"offer","ufrag":"x1a9","pwd":"p","sdp":"v=0","lite":true,"more":[1]}"#,
+            r#"{"op":"candidate","candidate":"candidate:1 1 udp 1 192.0.2.2 50313 typ host","mid":"0"}"#,
+            r#"{"op":"end"}"#,
+            r#"{"op":"restart"}"#,
+            r#"{"op":"ping","count":100,"size":1200}"#,
+            r#"{"op":"send","text":"hello"}"#,
+            r#"{"op":"send","hex":"00ff"}"#,
+            r#"{"op":"close"}"#,
+        ] {
+            assert!(Command::parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_told_what_was_expected() {
+        for (line, word) in [
+            (r#"{"op":"dance"}"#, "restart"),
+            (r#"{"op":"start","role":7}"#, "role"),
+            (r#"{"op":"start"}"#, "role"),
+            (r#"{"op":"start","role":"offer","ice":{}}"#, "sequence"),
+            (r#"{"op":"ping","count":-1}"#, "u32"),
+            (r#"{}"#, "op"),
+            ("[]", "op"),
+            ("{", "EOF"),
+        ] {
+            let told = Command::parse(line).unwrap_err();
+            assert!(told.contains(word), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn events_are_flat_objects() {
+        let json = |event: &Event| serde_json::to_string(event).unwrap();
+        assert_eq!(json(&Event::Closed), r#"{"ev":"closed"}"#);
+        let message = Event::Message(Message::of_bytes(b"hi".to_vec()));
+        assert_eq!(json(&message), r#"{"ev":"message","text":"hi"}"#);
+        let message = Event::Message(Message::of_bytes(vec![0xff, 0]));
+        assert_eq!(json(&message), r#"{"ev":"message","hex":"ff00"}"#);
+    }
+
+    #[test]
+    fn hexadecimal_digits_come_in_pairs() {
+        assert_eq!(from_hex("00Ff10"), Some(vec![0, 255, 16]));
+        assert_eq!(
+            (from_hex(""), from_hex("0"), from_hex("0g"), from_hex("+1")),
+            (Some(vec![]), None, None, None)
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! What the embedded server tells its operator.
+
+use std::io;
+use std::net::SocketAddr;
+
+use floe_turn_server::{Event, Released, Stats};
+use serde::Serialize;
+
+use super::{json, line};
+use crate::contract::spaced;
+
+#[derive(Serialize)]
+#[serde(tag = "ev", rename_all = "lowercase")]
+enum Told<'a> {
+    Listening { address: String, transport: &'static str },
+    Allocated { client: String, relayed: String, user: &'a str },
+    Released { client: String, relayed: String, user: &'a str, why: &'static str },
+    Closed { allocations: u64, to_peers_bytes: u64, to_clients_bytes: u64 },
+}
+
+pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
+    if as_json {
+        return json(&Told::Listening { address: spaced(address), transport: "udp" });
+    }
+    line(format!("listening on udp {address}"))
+}
+
+pub(crate) fn hint(as_json: bool, users: usize) -> io::Result<()> {
+    if as_json {
+        return Ok(());
+    }
+    match users {
+        0 => {
+            line("answers STUN to everybody and relays for nobody: --user NAME:PASSWORD lets somebody relay")
+        }
+        _ => line("answers STUN to everybody and relays for those with a user name; Ctrl-C ends it"),
+    }
+}
+
+pub(crate) fn event(as_json: bool, event: &Event) -> io::Result<()> {
+    match event {
+        Event::Allocated { client, relayed, user, .. } if as_json => {
+            json(&Told::Allocated { client: spaced(*client), relayed: spaced(*relayed), user })
+        }
+        Event::Allocated { client, relayed, user, .. } => {
+            line(format!("allocated {relayed} for {client}, user {user:?}"))
+        }
+        Event::Released { client, relayed, user, why } if as_json => json(&Told::Released {
+            client: spaced(*client),
+            relayed: spaced(*relayed),
+            user,
+            why: reason(*why),
+        }),
+        Event::Released { client, relayed, user, why } => {
+            line(format!("released {relayed} of {client}, user {user:?}: {}", reason(*why)))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn closed(as_json: bool, stats: &Stats) -> io::Result<()> {
+    let (to_peers, to_clients) = (stats.to_peers.bytes, stats.to_clients.bytes);
+    if as_json {
+        return json(&Told::Closed {
+            allocations: stats.allocations_total,
+            to_peers_bytes: to_peers,
+            to_clients_bytes: to_clients,
+        });
+    }
+    line(format!(
+        "closed after {} allocations, {to_peers} bytes relayed to peers and {to_clients} to clients",
+        stats.allocations_total
+    ))
+}
+
+const fn reason(why: Released) -> &'static str {
+    match why {
+        Released::Deleted => "the client gave it back",
+        Released::Expired => "the client did not refresh it",
+        Released::SocketClosed => "its socket was closed",
+        Released::ServerClosed => "the server was closed",
+        _ => "for another reason",
+    }
+}

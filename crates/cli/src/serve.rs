@@ -1,0 +1,152 @@
+//! `floe serve`: the embedded STUN and TURN server.
+
+use std::net::{IpAddr, SocketAddr};
+
+use floe_tokio::{BindError, TurnServer, addresses};
+use floe_turn_server::{Config, PeerPolicy};
+
+use crate::failure::Failure;
+use crate::{Serve, print};
+
+/// A user as given on the command line.
+#[derive(Clone)]
+pub(crate) struct User {
+    name: String,
+    password: String,
+}
+
+impl User {
+    /// The password may have colons, the name may not.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+                Ok(Self { name: name.into(), password: password.into() })
+            }
+            _ => Err("expected NAME:PASSWORD, such as alice:secret".into()),
+        }
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "User({})", self.name)
+    }
+}
+
+/// Runs until Ctrl-C or SIGTERM.
+pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+    let listen = listen_addresses(&options.listen)?;
+    let (server, mut events) = TurnServer::bind(config(&options, &listen), &listen)?;
+    for address in server.local_addresses() {
+        print::serve::listening(options.json, *address)?;
+    }
+    print::serve::hint(options.json, options.user.len())?;
+
+    let mut stop = std::pin::pin!(stop());
+    loop {
+        tokio::select! {
+            outcome = &mut stop => break outcome?,
+            event = events.recv() => match event {
+                Some(event) => print::serve::event(options.json, &event)?,
+                None => break,
+            },
+        }
+    }
+    server.close().await;
+    while let Some(event) = events.recv().await {
+        print::serve::event(options.json, &event)?;
+    }
+    print::serve::closed(options.json, &server.stats())?;
+    Ok(())
+}
+
+/// An unspecified address stands for all addresses of its family, each with a socket of its own, so that answers leave
+/// from where they were asked.
+fn listen_addresses(asked: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
+    let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
+    if asked.is_empty() {
+        return Ok(ours.into_iter().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).collect());
+    }
+    let expand = |address: &SocketAddr| match address.ip().is_unspecified() {
+        true => ours.iter().filter(|ip| ip.is_ipv4() == address.is_ipv4()).copied().collect(),
+        false => vec![address.ip()],
+    };
+    Ok(asked
+        .iter()
+        .flat_map(|address| expand(address).into_iter().map(|ip| SocketAddr::new(ip, address.port())))
+        .collect())
+}
+
+fn config(options: &Serve, listen: &[SocketAddr]) -> Config {
+    let mut peers = PeerPolicy::public_only();
+    if options.allow_loopback_peers {
+        peers = peers.with_loopback();
+    }
+    if options.allow_private_peers {
+        peers = peers.with_private();
+    }
+    let mut config = Config::new(&options.realm)
+        .with_peers(peers)
+        .with_software(concat!("floe ", env!("CARGO_PKG_VERSION")));
+    config.relay_addresses = relay_addresses(&options.relay_ip, listen);
+    for User { name, password } in &options.user {
+        config = config.with_user(name, password);
+    }
+    config
+}
+
+/// What was asked for, and for a family that was not asked for the first address listened on, best one that others
+/// can reach.
+fn relay_addresses(asked: &[IpAddr], listen: &[SocketAddr]) -> Vec<IpAddr> {
+    let mut chosen = asked.to_vec();
+    let mut ours: Vec<_> = listen.iter().map(SocketAddr::ip).collect();
+    ours.sort_by_key(IpAddr::is_loopback);
+    for ip in ours {
+        if chosen.iter().all(|known| known.is_ipv4() != ip.is_ipv4()) {
+            chosen.push(ip);
+        }
+    }
+    chosen
+}
+
+#[cfg(unix)]
+async fn stop() -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let signal = |kind| signal(kind).map_err(|why| Failure::Signal { why });
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn stop() -> Result<(), Failure> {
+    tokio::signal::ctrl_c().await.map_err(|why| Failure::Signal { why })
+}
+
+/// RFC 8489 §8.1, RFC 8656 §5.
+const DEFAULT_PORT: u16 = 3478;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_relay_prefers_an_address_that_others_can_reach() {
+        let listen = ["127.0.0.1:1", "192.0.2.1:1", "[::1]:1"].map(|text| text.parse().unwrap());
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(relay_addresses(&[], &listen), [ip("192.0.2.1"), ip("::1")]);
+        assert_eq!(relay_addresses(&[ip("127.0.0.1")], &listen), [ip("127.0.0.1"), ip("::1")]);
+    }
+
+    #[test]
+    fn a_user_has_a_name_and_a_password() {
+        assert_eq!(User::parse("a:b:c").unwrap().password, "b:c");
+        for text in ["", "a", "a:", ":b"] {
+            assert!(User::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! An ICE agent with sockets: the async handle and its events.
+
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use floe_ice_agent::{
+    ApiMisuse, ComponentId, Config, ConnectionState, Credentials, Data, Event, GatheringState, IceAgent,
+    Role, SelectedPair, Server, Stats, StreamId, Taken, TransportPolicy,
+};
+use floe_sdp::{CandidateLine, ParseError};
+use floe_stun::Icmp;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::driver::{App, Driver, Shared};
+use crate::entropy;
+use crate::error::{BindError, SendError};
+use crate::interfaces;
+use crate::socket::{Sockets, judge_send};
+
+/// One side of a connection. All calls take `&self`, so an [`Arc`] of it serves many tasks.
+///
+/// What happens is told by the [`Events`] that came with it; what the peer sends comes by [`recv`](Self::recv).
+/// Dropping the endpoint closes it politely in the background, [`close`](Self::close) waits for that.
+#[derive(Debug)]
+pub struct Endpoint {
+    shared: Arc<Shared<IceAgent>>,
+    inbox: tokio::sync::Mutex<mpsc::Receiver<Vec<u8>>>,
+    overflows: Arc<AtomicU64>,
+    /// Its other half is dropped when the driver has ended.
+    ended: watch::Receiver<()>,
+}
+
+impl Endpoint {
+    /// An endpoint in this role, to be given servers and more before it is bound.
+    pub fn builder(role: Role) -> Builder {
+        Builder { config: Config::new(role), addresses: None }
+    }
+
+    /// User name fragment and password, to be signalled to the peer.
+    #[must_use]
+    pub fn local_credentials(&self) -> Credentials {
+        self.shared.look(|agent| agent.local_credentials().clone())
+    }
+
+    /// Takes the peer's user name fragment and password, and whether it is a lite agent.
+    ///
+    /// # Errors
+    ///
+    /// When they are not what the grammar allows, or change without a restart.
+    pub fn set_remote(&self, credentials: Credentials, lite: bool) -> Result<(), ApiMisuse> {
+        self.shared.command(|now, state| state.machine.set_remote_credentials(now, credentials, lite))
+    }
+
+    /// Takes a candidate of the peer as it was signalled, `candidate:…`, with or without `a=`. It may come before the
+    /// credentials; then it waits.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no candidate line. A candidate that is of no use is no error but [`Taken::Ignored`].
+    pub fn add_remote_candidate(&self, line: &str) -> Result<Taken, ParseError> {
+        let line = CandidateLine::parse(line)?;
+        Ok(self.shared.command(|now, state| state.machine.add_remote_candidate(now, StreamId(0), &line)))
+    }
+
+    /// The peer has no more candidates.
+    pub fn end_of_candidates(&self) {
+        self.shared.command(|now, state| state.machine.end_of_remote_candidates(now));
+    }
+
+    /// Begins an ICE restart and gives the new credentials, to be signalled. The old path carries data meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the agent is closed.
+    pub fn restart(&self) -> Result<Credentials, ApiMisuse> {
+        self.shared.command(|now, state| state.machine.restart(now).cloned())
+    }
+
+    /// Sends one datagram to the peer. Nothing is queued here: a full socket makes this call wait.
+    ///
+    /// The bytes are not copied; a relay's header goes out from a buffer of its own. Data that the network loses is
+    /// lost, as with any datagram.
+    ///
+    /// # Errors
+    ///
+    /// When there is no path, or the data does not fit into one packet of it.
+    pub async fn send(&self, data: &[u8]) -> Result<(), SendError> {
+        let (plan, socket) = self.shared.command(|now, state| {
+            let plan = state.machine.send_plan(now, ComponentId::FIRST, data.len())?;
+            Ok::<_, SendError>((plan, state.sockets.get(plan.socket()).cloned()))
+        })?;
+        let Some(socket) = socket else { return Err(floe_ice_agent::SendError::NotConnected.into()) };
+        loop {
+            let Err(why) = socket.send(plan.to(), &[plan.header(), data, plan.trailer()]) else {
+                return Ok(());
+            };
+            match judge_send(&why) {
+                // The write readiness of a socket that saw an ICMP error is of no use, so wait for the wire instead.
+                None => tokio::time::sleep(FULL_SOCKET).await,
+                Some(Icmp::TooBig { .. }) => return Err(SendError::TooBig { len: data.len() }),
+                Some(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// The next datagram from the peer; none once the endpoint is closed. Cancelling loses nothing.
+    pub async fn recv(&self) -> Option<Vec<u8>> {
+        self.inbox.lock().await.recv().await
+    }
+
+    /// How many datagrams of the peer were lost because [`recv`](Self::recv) was not called often enough.
+    #[must_use]
+    pub fn overflows(&self) -> u64 {
+        self.overflows.load(Ordering::Relaxed)
+    }
+
+    /// The role at the moment; a conflict may have changed it.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.shared.look(IceAgent::role)
+    }
+
+    /// The state of the connection.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.shared.look(IceAgent::state)
+    }
+
+    /// The state of gathering.
+    #[must_use]
+    pub fn gathering_state(&self) -> GatheringState {
+        self.shared.look(IceAgent::gathering_state)
+    }
+
+    /// The pair that carries data, once there is one.
+    #[must_use]
+    pub fn selected_pair(&self) -> Option<SelectedPair> {
+        self.shared.look(|agent| agent.selected_pair(ComponentId::FIRST))
+    }
+
+    /// Everything there is to count.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.look(IceAgent::stats)
+    }
+
+    /// Closes and waits until relays are given back, though not for relays that do not answer.
+    pub async fn close(&self) {
+        self.begin_close();
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+
+    fn begin_close(&self) {
+        self.shared.command(|now, state| state.machine.close(now));
+        self.shared.end(CLOSE_PATIENCE);
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.begin_close();
+    }
+}
+
+/// What an [`Endpoint`] reports, in order. Dropping it silences the endpoint and changes nothing else.
+#[derive(Debug)]
+pub struct Events(mpsc::UnboundedReceiver<Event>);
+
+impl Events {
+    /// The next event; none once the endpoint is closed. Cancelling loses nothing.
+    pub async fn recv(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    /// The next event if there is one already.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl futures_core::Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// The settings of an [`Endpoint`] that is not bound yet.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before it is bound"]
+pub struct Builder {
+    config: Config,
+    addresses: Option<Vec<IpAddr>>,
+}
+
+impl Builder {
+    /// Asks this STUN or TURN server as well.
+    pub fn server(mut self, server: Server) -> Self {
+        self.config.servers.push(server);
+        self
+    }
+
+    /// Asks these servers as well.
+    pub fn servers(mut self, servers: impl IntoIterator<Item = Server>) -> Self {
+        self.config.servers.extend(servers);
+        self
+    }
+
+    /// Uses all candidates, or relayed ones only.
+    pub fn policy(mut self, policy: TransportPolicy) -> Self {
+        self.config.policy = policy;
+        self
+    }
+
+    /// Uses the addresses of loopback interfaces as well: for tests and demos.
+    pub fn loopback(mut self, allowed: bool) -> Self {
+        self.config.loopback = allowed;
+        self
+    }
+
+    /// Is a lite agent (RFC 8445 §2.5).
+    pub fn lite(mut self, lite: bool) -> Self {
+        self.config.lite = lite;
+        self
+    }
+
+    /// Uses exactly these addresses instead of those of all interfaces.
+    pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let addresses: Vec<_> = addresses.into_iter().collect();
+        self.config.loopback |= addresses.iter().any(IpAddr::is_loopback);
+        self.addresses = Some(addresses);
+        self
+    }
+
+    /// Replaces all settings of the agent.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Binds a socket to each address and begins to gather. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    ///
+    /// When this machine has no address to bind, or refuses every one of them.
+    #[expect(clippy::unused_async, reason = "binding will wait for the system once interfaces are watched")]
+    pub async fn bind(self) -> Result<(Endpoint, Events), BindError> {
+        let addresses = match self.addresses {
+            Some(addresses) => addresses,
+            None => {
+                interfaces::addresses(self.config.loopback).map_err(|why| BindError::Interfaces { why })?
+            }
+        };
+        let sockets = bind_each(&addresses)?;
+        let clock = Clock::start();
+        let now = clock.now();
+        let mut agent = IceAgent::new(now, self.config, entropy::seed()?);
+        for socket in sockets.iter() {
+            agent.add_socket(now, ComponentId::FIRST, socket.id(), socket.local())?;
+        }
+        agent.gather(now);
+        Ok(Endpoint::spawn(Shared::new(agent, sockets, clock)))
+    }
+}
+
+/// One socket for each address. An address that has just gone is passed over, as long as another is left.
+fn bind_each(addresses: &[IpAddr]) -> Result<Sockets, BindError> {
+    let (mut sockets, mut refused) = (Sockets::default(), BindError::NoAddress);
+    for ip in addresses {
+        let address = SocketAddr::new(*ip, 0);
+        if let Err(why) = sockets.bind(address) {
+            refused = BindError::Socket { address, why };
+        }
+    }
+    if sockets.iter().next().is_some() { Ok(sockets) } else { Err(refused) }
+}
+
+impl Endpoint {
+    fn spawn(shared: Arc<Shared<IceAgent>>) -> (Self, Events) {
+        let (events, events_out) = mpsc::unbounded_channel();
+        let (inbox, inbox_out) = mpsc::channel(INBOX);
+        let (ending, ended) = watch::channel(());
+        let overflows = Arc::new(AtomicU64::new(0));
+        let app = Outlets { events, inbox, overflows: Arc::clone(&overflows), _ending: ending };
+        tokio::spawn(Driver::new(Arc::clone(&shared), app).run());
+        let endpoint = Self { shared, inbox: tokio::sync::Mutex::new(inbox_out), overflows, ended };
+        (endpoint, Events(events_out))
+    }
+}
+
+/// Where the driver puts what the agent gives.
+struct Outlets {
+    events: mpsc::UnboundedSender<Event>,
+    inbox: mpsc::Sender<Vec<u8>>,
+    overflows: Arc<AtomicU64>,
+    _ending: watch::Sender<()>,
+}
+
+impl App<IceAgent> for Outlets {
+    fn on_event(&mut self, event: Event) {
+        // Nobody listens if the events were dropped, which is their owner's right.
+        let _ = self.events.send(event);
+    }
+
+    fn on_data(&mut self, _: &Sockets, data: Data<'_>) {
+        if self.inbox.try_send(data.bytes.to_vec()).is_err() {
+            self.overflows.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Datagrams that wait for [`Endpoint::recv`]: some 5 MB of full packets, a tenth of a second at 400 Mbit/s.
+const INBOX: usize = 4096;
+
+/// How long a full socket is left alone: the wire takes hundreds of packets in that time.
+const FULL_SOCKET: Duration = Duration::from_millis(1);
+
+/// How long a relay may take to confirm that it is given back; it would expire by itself in any case.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

@@ -1,0 +1,325 @@
+//! UDP sockets with names: batched receiving, sending from several buffers, ICMP errors.
+
+use std::array;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use floe_stun::{Failure, Icmp, SocketId};
+use quinn_udp::{RecvMeta, UdpSocketState};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+
+/// The sockets of one machine by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    open: BTreeMap<SocketId, Arc<Socket>>,
+    next: u32,
+}
+
+impl Sockets {
+    /// Binds a socket and names it; names are never used twice.
+    pub(crate) fn bind(&mut self, address: SocketAddr) -> io::Result<Arc<Socket>> {
+        let socket = Arc::new(Socket::bind(SocketId(self.next), address)?);
+        self.next = self.next.wrapping_add(1);
+        self.open.insert(socket.id, Arc::clone(&socket));
+        Ok(socket)
+    }
+
+    pub(crate) fn get(&self, id: SocketId) -> Option<&Arc<Socket>> {
+        self.open.get(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Socket>> {
+        self.open.values()
+    }
+
+    pub(crate) fn close(&mut self, id: SocketId) {
+        if let Some(socket) = self.open.remove(&id) {
+            socket.closed.notify_one();
+        }
+    }
+
+    pub(crate) fn close_all(&mut self) {
+        self.open.clear();
+    }
+}
+
+/// One UDP socket.
+pub(crate) struct Socket {
+    id: SocketId,
+    local: SocketAddr,
+    io: UdpSocket,
+    state: UdpSocketState,
+    closed: Notify,
+}
+
+impl Socket {
+    fn bind(id: SocketId, address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        // Larger buffers bridge the time until this task gets its turn. What the system refuses is no loss.
+        let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+        icmp::enable(&socket, address.ip());
+        let io = UdpSocket::from_std(socket.into())?;
+        let state = UdpSocketState::new((&io).into())?;
+        Ok(Self { id, local: io.local_addr()?, io, state, closed: Notify::new() })
+    }
+
+    pub(crate) const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Gives the socket back when there is something to receive; none when it was closed.
+    pub(crate) async fn readable(self: Arc<Self>) -> Option<Arc<Self>> {
+        let open = tokio::select! {
+            biased;
+            () = self.closed.notified() => false,
+            ready = self.io.ready(Interest::READABLE | Interest::ERROR) => ready.is_ok(),
+        };
+        open.then_some(self)
+    }
+
+    /// Sends one datagram made of these parts, at once or not at all.
+    pub(crate) fn send(&self, to: SocketAddr, parts: &[&[u8]; 3]) -> io::Result<()> {
+        let socket = SockRef::from(&self.io);
+        let (parts, to) = (parts.map(IoSlice::new), SockAddr::from(to));
+        match socket.send_to_vectored(&parts, &to) {
+            Ok(_) => Ok(()),
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => Err(why),
+            // An ICMP error about an earlier datagram fails the next call, wherever that goes: ask again.
+            Err(_) => socket.send_to_vectored(&parts, &to).map(drop),
+        }
+    }
+
+    /// Fills the batch with what has arrived. An error other than "would block" is one about an earlier datagram of
+    /// ours, and the socket stays readable.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        let receive = || batch.fill(|slots, meta| self.state.recv((&self.io).into(), slots, meta));
+        self.io.try_io(Interest::READABLE, receive)
+    }
+
+    /// The next ICMP error: where the datagram had gone, and what the network said.
+    pub(crate) fn next_error(&self) -> Option<(SocketAddr, Icmp)> {
+        self.io.try_io(Interest::ERROR, || icmp::next(&self.io)).ok()
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} on {}", self.id, self.local)
+    }
+}
+
+/// Room for many datagrams at a time, used again and again.
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    meta: [RecvMeta; SLOTS],
+    filled: usize,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self { bytes: vec![0; SLOTS * SLOT_BYTES], meta: [RecvMeta::default(); SLOTS], filled: 0 }
+    }
+
+    fn fill(
+        &mut self,
+        receive: impl FnOnce(&mut [IoSliceMut<'_>], &mut [RecvMeta]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        self.filled = 0;
+        let mut free = self.bytes.chunks_exact_mut(SLOT_BYTES);
+        let mut slots: [_; SLOTS] = array::from_fn(|_| IoSliceMut::new(free.next().unwrap_or_default()));
+        self.filled = receive(&mut slots, &mut self.meta)?;
+        Ok(())
+    }
+
+    /// What the last [`Socket::receive`] brought: source and payload. The system may have put several datagrams of
+    /// one source and size into one slot.
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        self.meta.iter().zip(self.bytes.chunks_exact(SLOT_BYTES)).take(self.filled).flat_map(
+            |(meta, slot)| {
+                let bytes = slot.get(..meta.len).unwrap_or_default();
+                bytes.chunks(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
+            },
+        )
+    }
+
+    /// Whether more may be waiting.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.filled == SLOTS
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} of {SLOTS})", self.filled)
+    }
+}
+
+/// What a failed call to the system says about the destination.
+pub(crate) fn judge_send(why: &io::Error) -> Option<Icmp> {
+    match why.kind() {
+        io::ErrorKind::WouldBlock => None,
+        _ if quinn_udp::is_msg_size_err(why) => Some(Icmp::TooBig { mtu: None }),
+        _ => Some(Icmp::Unreachable),
+    }
+}
+
+/// What a failed bind says in the words of the machines.
+pub(crate) fn judge_bind(why: &io::Error) -> Failure {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => Failure::InUse,
+        io::ErrorKind::AddrNotAvailable => Failure::Unreachable,
+        io::ErrorKind::Unsupported => Failure::Unsupported,
+        _ => Failure::Exhausted,
+    }
+}
+
+/// ICMP errors by the error queue of Linux, which alone tells where the refused datagram had gone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod icmp {
+    use super::{Icmp, IpAddr, SocketAddr, UdpSocket, io};
+    use std::net::{SocketAddrV4, SocketAddrV6};
+    use std::os::fd::AsRawFd;
+
+    use nix::libc::{self, sock_extended_err};
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+
+    /// Without it ICMP errors go unseen, which costs time and nothing else.
+    pub(super) fn enable(socket: &socket2::Socket, ip: IpAddr) {
+        let _ = match ip {
+            IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
+            IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true),
+        };
+    }
+
+    pub(super) fn next(socket: &UdpSocket) -> io::Result<(SocketAddr, Icmp)> {
+        loop {
+            let mut payload = [0; 1];
+            let mut slices = [io::IoSliceMut::new(&mut payload)];
+            let mut control =
+                nix::cmsg_space!(sock_extended_err, libc::sockaddr_in6, [u8; OTHER_CONTROL_BYTES]);
+            let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+            let message =
+                recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+            let what = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
+                    judge(&error)
+                }
+                _ => None,
+            });
+            if let (Some(to), Some(what)) = (message.address.as_ref().and_then(address), what) {
+                return Ok((to, what));
+            }
+        }
+    }
+
+    fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+        match (storage.as_sockaddr_in(), storage.as_sockaddr_in6()) {
+            (Some(v4), _) => Some(SocketAddrV4::from(*v4).into()),
+            (_, Some(v6)) => Some(SocketAddrV6::from(*v6).into()),
+            _ => None,
+        }
+    }
+
+    /// Room for what else the socket tells: time, interface and address of arrival, traffic class.
+    const OTHER_CONTROL_BYTES: usize = 256;
+
+    /// Type 3 of ICMP (RFC 792), types 1 and 2 of ICMPv6 (RFC 4443 §3).
+    const fn judge(error: &sock_extended_err) -> Option<Icmp> {
+        match (error.ee_origin, error.ee_type, error.ee_code) {
+            (libc::SO_EE_ORIGIN_ICMP, 3, 4) | (libc::SO_EE_ORIGIN_ICMP6, 2, _) => {
+                Some(Icmp::TooBig { mtu: Some(error.ee_info) })
+            }
+            (libc::SO_EE_ORIGIN_ICMP, 3, _) | (libc::SO_EE_ORIGIN_ICMP6, 1, _) => Some(Icmp::Unreachable),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod icmp {
+    use super::{Icmp, IpAddr, SocketAddr, UdpSocket, io};
+
+    pub(super) fn enable(_socket: &socket2::Socket, _ip: IpAddr) {}
+
+    pub(super) fn next(_socket: &UdpSocket) -> io::Result<(SocketAddr, Icmp)> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// Datagrams taken with one call of the system.
+const SLOTS: usize = 16;
+
+/// The largest datagram, or as many smaller ones as the system puts together.
+const SLOT_BYTES: usize = 65_536;
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback(sockets: &mut Sockets) -> Arc<Socket> {
+        sockets.bind("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn many_datagrams_arrive_with_one_call_and_each_for_itself() {
+        let mut sockets = Sockets::default();
+        let (a, b) = (loopback(&mut sockets), loopback(&mut sockets));
+        for n in 0..10_u8 {
+            a.send(b.local(), &[b"head", &[n], b"tail"]).unwrap();
+        }
+        let b = b.readable().await.unwrap();
+        let mut batch = Batch::new();
+        b.receive(&mut batch).unwrap();
+
+        let expected: Vec<_> = (0..10).map(|n| (a.local(), [b"head", &[n][..], b"tail"].concat())).collect();
+        let received: Vec<_> = batch.datagrams().map(|(from, bytes)| (from, bytes.to_vec())).collect();
+        assert_eq!(received, expected);
+        assert!(!batch.is_full());
+    }
+
+    #[tokio::test]
+    async fn a_closed_socket_frees_its_port_and_keeps_its_name() {
+        let mut sockets = Sockets::default();
+        let socket = loopback(&mut sockets);
+        let (id, local) = (socket.id(), socket.local());
+        let waiting = socket.readable();
+        sockets.close(id);
+        assert!(waiting.await.is_none());
+        let again = sockets.bind(local).unwrap();
+        assert_ne!(again.id(), id);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_icmp_error_names_the_address_it_is_about() {
+        let mut sockets = Sockets::default();
+        let (socket, dead) = (loopback(&mut sockets), loopback(&mut sockets));
+        let to = dead.local();
+        sockets.close(dead.id());
+        drop(dead);
+        socket.send(to, &[b"anyone?", b"", b""]).unwrap();
+        let socket = socket.readable().await.unwrap();
+        assert_eq!(socket.next_error(), Some((to, Icmp::Unreachable)));
+        assert_eq!(socket.next_error(), None);
+        let alive = loopback(&mut sockets);
+        socket.send(alive.local(), &[b"still here", b"", b""]).unwrap();
+    }
+}
