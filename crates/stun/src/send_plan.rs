@@ -80,6 +80,7 @@ impl SendPlan {
         id: TransactionId,
         len: usize,
     ) -> Option<Self> {
+        u16::try_from(len).ok()?;
         let mut header = [0; MAX_HEADROOM];
         let headroom = indication_header(&mut header, method, peer, id, len).ok()?;
         let tailroom = u8::try_from(len.next_multiple_of(4) - len).ok()?;
@@ -245,6 +246,8 @@ mod tests {
         assert!(SendPlan::direct(SocketId(0), to, 65_536).is_none());
         assert!(SendPlan::channel(SocketId(0), to, ChannelNumber::MIN, 65_536).is_none());
         let id = TransactionId::from([5; 12]);
-        assert!(SendPlan::send_indication(SocketId(0), to, to, id, 65_530).is_none());
+        for len in [65_530, 65_536, usize::MAX] {
+            assert!(SendPlan::send_indication(SocketId(0), to, to, id, len).is_none());
+        }
     }
 }
