@@ -4,17 +4,25 @@ use std::fs;
 use std::path::Path;
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(unreachable_pub, reason = "in fuzz/ it is a library")]
+#[allow(
+    unreachable_pub,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in fuzz/ it is a library that may fail"
+)]
 mod targets;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 8] = [
     ("stun_decode", targets::stun_decode),
     ("stun_roundtrip", targets::stun_roundtrip),
     ("channel_data", targets::channel_data),
     ("uri", targets::uri),
     ("candidate", targets::candidate),
+    ("turn_client", targets::turn_client),
+    ("turn_server", targets::turn_server),
+    ("agent", targets::agent),
 ];
 
 #[test]
