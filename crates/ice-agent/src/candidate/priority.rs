@@ -32,7 +32,8 @@ pub(crate) const fn candidate_priority(kind: CandidateKind, preference: Preferen
 /// RFC 8445 §6.1.2.3: `g` is the controlling side's candidate priority, `d` the controlled side's.
 pub(crate) const fn pair_priority(g: u32, d: u32) -> u64 {
     let (min, max) = if g < d { (g as u64, d as u64) } else { (d as u64, g as u64) };
-    (min << 32) + 2 * max + (g > d) as u64
+    // Beyond 2^31 - 1, which only a peer that breaks the rules can claim, the order no longer matters.
+    (min << 32).saturating_add(2 * max).saturating_add((g > d) as u64)
 }
 
 #[cfg(test)]
@@ -49,7 +50,7 @@ mod tests {
         let (a, b) = (2_130_706_431, 1_694_498_815);
         assert_eq!(pair_priority(a, b), (u64::from(b) << 32) + 2 * u64::from(a) + 1);
         assert_eq!(pair_priority(b, a), pair_priority(a, b) - 1);
-        assert_eq!(pair_priority(u32::MAX, u32::MAX), (u64::from(u32::MAX) << 32) + 2 * u64::from(u32::MAX));
+        assert_eq!(pair_priority(u32::MAX, u32::MAX), u64::MAX);
     }
 
     #[test]
