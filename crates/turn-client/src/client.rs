@@ -1,38 +1,105 @@
-//! The client's doors and the wiring behind them; decisions are made in the modules beside this one.
+//! The client's doors and the wiring behind them; what is decided is decided in the modules beside this one.
 
+use alloc::collections::VecDeque;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
-use floe_stun::{Drops, Input, Instant, MAX_TRANSMIT, Machine, Output, Received, SendPlan, SocketId};
+use floe_stun::attribute::{Family, IcmpAttribute};
+use floe_stun::{
+    Authenticated, Chance, ChannelData, Class, Dropped, Drops, Icmp, Input, Instant, MAX_TRANSMIT, Machine,
+    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Why,
+};
 
-use crate::{Config, Event, SendError};
+use crate::allocation::{Allocation, Grant};
+use crate::auth::{Auth, Hopeless};
+use crate::channel::{self, Channels};
+use crate::permission::{self, Permissions};
+use crate::relay::{self, Content, PeerData};
+use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Failure, Request, Requests, Task};
+use crate::{AllocateFailure, Config, Event, LostReason, Refusal, SendError};
 
 /// One allocation on one TURN server over UDP, with its permissions and channels.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
+    auth: Auth,
+    requests: Requests,
+    allocation: Allocation,
+    permissions: Permissions,
+    channels: Channels,
+    chance: Chance,
+    queue: VecDeque<Queued>,
+    wait: Option<(Instant, Why)>,
+    now: Instant,
     drops: Drops,
 }
 
+#[derive(Debug)]
+enum Queued {
+    Request(TransactionId),
+    Event(Event),
+}
+
 impl Client {
-    /// Asks for an allocation, starting at `now`. The seed is drawn once and never used twice.
+    /// Asks for an allocation, starting at `now`. Draw the seed from the system and never use it again.
     #[must_use]
-    pub fn new(_now: Instant, config: Config, _seed: [u8; 32]) -> Self {
-        Self { config, drops: Drops::default() }
+    pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
+        let mut chance = Chance::new(seed);
+        let mut client = Self {
+            auth: Auth::default(),
+            requests: Requests::new(config.schedule),
+            allocation: Allocation::Asking,
+            permissions: Permissions::default(),
+            channels: Channels::new(&mut chance),
+            chance,
+            queue: VecDeque::new(),
+            wait: None,
+            now,
+            drops: Drops::default(),
+            config,
+        };
+        client.ask(Task::Allocate, 0);
+        client.advance();
+        client
     }
 
-    /// Installs a permission for this peer and keeps it. May be called at any time, and again.
-    pub fn permit(&mut self, _now: Instant, _peer: IpAddr) {
-        todo!()
+    /// Installs a permission for this peer, on all its ports, and keeps it. May be called at any time, and
+    /// again; ends with [`Event::Permitted`] or [`Event::NotPermitted`].
+    pub fn permit(&mut self, now: Instant, peer: IpAddr) {
+        self.now = self.now.max(now);
+        let peer = peer.to_canonical();
+        if self.is_ending() {
+            return;
+        }
+        if let Err(why) = self.try_keep_permission(peer) {
+            self.tell(Event::NotPermitted { peer, why });
+        }
+        self.advance();
     }
 
-    /// Gives up the permission of this peer, and its channels with it.
-    pub fn revoke(&mut self, _peer: IpAddr) {
-        todo!()
+    /// Gives up the permission of this peer, and its channels: nothing more goes there or comes from there. The
+    /// server forgets it within five minutes.
+    pub fn revoke(&mut self, peer: IpAddr) {
+        let peer = peer.to_canonical();
+        self.permissions.forget(peer);
+        self.channels.forget_all_of(self.now, peer);
+        self.advance();
     }
 
-    /// Binds a channel to this peer and keeps it, its permission included.
-    pub fn bind_channel(&mut self, _now: Instant, _peer: SocketAddr) {
-        todo!()
+    /// Binds a channel to this peer and keeps it, and the permission it needs. Data goes by Send indications
+    /// until it is bound. May be called at any time, and again; ends with [`Event::ChannelBound`] or
+    /// [`Event::ChannelRefused`].
+    pub fn bind_channel(&mut self, now: Instant, peer: SocketAddr) {
+        self.now = self.now.max(now);
+        let peer = relay::plain(peer);
+        if self.is_ending() {
+            return;
+        }
+        let kept = self.try_keep_permission(peer.ip());
+        if let Err(why) = kept.and_then(|()| self.try_keep_channel(peer)) {
+            self.tell(Event::ChannelRefused { peer, why });
+        }
+        self.advance();
     }
 
     /// How `len` bytes travel to `peer`: as ChannelData if a channel is bound, else in a Send indication.
@@ -40,18 +107,41 @@ impl Client {
     /// # Errors
     ///
     /// See [`SendError`].
-    pub fn send_plan(
-        &mut self,
-        _now: Instant,
-        _peer: SocketAddr,
-        _len: usize,
-    ) -> Result<SendPlan, SendError> {
-        todo!()
+    pub fn send_plan(&mut self, now: Instant, peer: SocketAddr, len: usize) -> Result<SendPlan, SendError> {
+        let now = self.now.max(now);
+        let peer = relay::plain(peer);
+        if self.allocation.live().is_none() || self.allocation.is_expired(now) {
+            return Err(SendError::NotAllocated);
+        }
+        //= RFC 8656 §11.1
+        //# the client MUST ensure that there is a permission installed for the IP address of the peer
+        if !self.permissions.is_active(now, peer.ip()) {
+            return Err(SendError::NotPermitted);
+        }
+        let Config { socket, server, .. } = self.config;
+        match self.channels.bound(now, peer) {
+            Some(channel) => SendPlan::channel(socket, server, channel, len),
+            None => SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len),
+        }
+        .filter(|plan| plan.packet_len() <= MAX_UDP_PAYLOAD)
+        .ok_or(SendError::TooLong { len })
     }
 
-    /// Gives the allocation back; ends with [`Event::Released`].
-    pub fn release(&mut self, _now: Instant) {
-        todo!()
+    /// Gives the allocation back; ends with [`Event::Released`]. The client is of no other use from here on.
+    pub fn release(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        if self.is_ending() {
+            return;
+        }
+        // The server may have granted what we have not heard of yet; before a login it has granted nothing.
+        if self.auth.proof().is_some() {
+            self.end(Allocation::Leaving { told: false });
+            self.ask(Task::Delete, 0);
+        } else {
+            self.end(Allocation::Over);
+            self.tell(Event::Released);
+        }
+        self.advance();
     }
 
     /// The socket it asks from.
@@ -68,20 +158,20 @@ impl Client {
 
     /// What peers send to, while there is an allocation.
     #[must_use]
-    pub const fn relayed(&self) -> Option<SocketAddr> {
-        None
+    pub fn relayed(&self) -> Option<SocketAddr> {
+        self.allocation.live().map(|live| live.relayed)
     }
 
     /// Our own address as the server saw it, while there is an allocation.
     #[must_use]
-    pub const fn mapped(&self) -> Option<SocketAddr> {
-        None
+    pub fn mapped(&self) -> Option<SocketAddr> {
+        self.allocation.live().map(|live| live.mapped)
     }
 
     /// Whether data to this peer would pass.
     #[must_use]
-    pub const fn is_permitted(&self, _peer: IpAddr) -> bool {
-        false
+    pub fn is_permitted(&self, peer: IpAddr) -> bool {
+        self.allocation.live().is_some() && self.permissions.is_active(self.now, peer.to_canonical())
     }
 
     /// Packets that deserved nothing, by reason.
@@ -95,21 +185,346 @@ impl Machine for Client {
     type App<'p> = PeerData<'p>;
     type Event = Event;
 
-    fn handle_input<'p>(&mut self, _now: Instant, _input: Input<'p>) -> Received<PeerData<'p>> {
-        todo!()
+    fn handle_input<'p>(&mut self, now: Instant, input: Input<'p>) -> Received<PeerData<'p>> {
+        self.now = self.now.max(now);
+        // First of all: what came over while the host slept finds no allocation any more.
+        if self.allocation.is_expired(self.now) {
+            self.lose(LostReason::Expired);
+        }
+        let verdict = match input {
+            Input::Datagram { socket, from, data } if self.is_ours(socket, from) => {
+                self.handle_datagram(data)
+            }
+            Input::Icmp { socket, to, what: Icmp::Unreachable } if self.is_ours(socket, to) => {
+                self.handle_icmp()
+            }
+            Input::Closed { socket } if socket == self.config.socket => self.handle_closed(),
+            Input::Timeout => Received::Consumed,
+            _ => Received::NotMine,
+        };
+        if let Received::Dropped(why) = verdict {
+            self.drops.count(why);
+        }
+        // Data moves no state: what is due waits for the timeout that was announced.
+        if !matches!(verdict, Received::App(_)) {
+            self.advance();
+        }
+        verdict
     }
 
-    fn poll_output<'b>(&mut self, _buf: &'b mut [u8; MAX_TRANSMIT]) -> Output<'b, Event> {
-        todo!()
+    fn poll_output<'b>(&mut self, buf: &'b mut [u8; MAX_TRANSMIT]) -> Output<'b, Event> {
+        while let Some(queued) = self.queue.pop_front() {
+            match queued {
+                Queued::Event(event) => return Output::Event(event),
+                Queued::Request(id) => {
+                    let Some(len) = self.requests.copy(id, buf) else { continue };
+                    let bytes = buf.get(..len).unwrap_or_default();
+                    return Output::Transmit(Transmit::new(self.config.socket, self.config.server, bytes));
+                }
+            }
+        }
+        match self.wait {
+            Some((until, why)) => Output::Wait { until, why },
+            None => Output::Idle,
+        }
     }
 }
 
-/// What a peer sent, unwrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerData<'p> {
-    /// Who sent it, as the server saw it.
-    pub peer: SocketAddr,
-    /// The payload, a sub-slice of the input; may be empty.
-    pub data: &'p [u8],
+/// What arrives.
+impl Client {
+    fn is_ours(&self, socket: SocketId, remote: SocketAddr) -> bool {
+        socket == self.config.socket
+            && remote == self.config.server
+            && !matches!(self.allocation, Allocation::Over)
+    }
+
+    fn handle_datagram<'p>(&mut self, data: &'p [u8]) -> Received<PeerData<'p>> {
+        let verdict = if ChannelData::is_probably(data) {
+            self.handle_channel_data(data).map(Received::App)
+        } else if Message::is_probably(data) {
+            Message::decode(data)
+                .map_err(|_| Dropped::Malformed)
+                .and_then(|message| self.handle_message(message))
+        } else {
+            Ok(Received::NotMine)
+        };
+        verdict.unwrap_or_else(Received::Dropped)
+    }
+
+    fn handle_message<'p>(&mut self, message: Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
+        match (message.class(), message.method()) {
+            (Class::Success | Class::Error, _) => self.handle_response(message),
+            (Class::Indication, Method::DATA) => self.handle_indication(&message),
+            (Class::Indication | Class::Request, _) => Ok(Received::NotMine),
+        }
+    }
+
+    fn handle_channel_data<'p>(&self, data: &'p [u8]) -> Result<PeerData<'p>, Dropped> {
+        let ChannelData { channel, data, .. } = ChannelData::decode(data).map_err(|_| Dropped::Malformed)?;
+        self.allocation.live().ok_or(Dropped::NoAllocation)?;
+        let peer = self.channels.peer(self.now, channel).ok_or(Dropped::UnknownChannel)?;
+        if !self.permissions.is_asked(self.now, peer.ip()) {
+            return Err(Dropped::NoPermission);
+        }
+        Ok(PeerData { peer, data })
+    }
+
+    fn handle_indication<'p>(&mut self, message: &Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
+        let (peer, content) = relay::read_indication(message)?;
+        self.allocation.live().ok_or(Dropped::NoAllocation)?;
+        if !self.permissions.is_asked(self.now, peer.ip().to_canonical()) {
+            return Err(Dropped::NoPermission);
+        }
+        match content {
+            Content::Data(data) => Ok(Received::App(PeerData { peer, data })),
+            Content::Icmp(_) if self.queue.len() >= MAX_QUEUE => Err(Dropped::LimitReached),
+            Content::Icmp(IcmpAttribute { kind, code, data }) => {
+                self.tell(Event::PeerUnreachable { peer, kind, code, data });
+                Ok(Received::Consumed)
+            }
+        }
+    }
+
+    fn handle_response<'p>(&mut self, message: Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
+        let Some((request, answer)) = self.requests.handle_response(message)? else {
+            return Ok(Received::NotMine);
+        };
+        match answer {
+            Answer::Challenge(refusal) => self.handle_challenge(&request, &message, refusal),
+            Answer::Granted(message) => self.handle_granted(&request, &message),
+            Answer::Failed(failure) => self.handle_failed(request.task, failure),
+        }
+        Ok(Received::Consumed)
+    }
+
+    /// 401 or 438: asks again by the new terms, which all later requests share.
+    fn handle_challenge(&mut self, request: &Request, message: &Message<'_>, refusal: Refusal) {
+        let (task, tried) = (request.task, request.proof.as_ref());
+        if request.challenges >= MAX_CHALLENGES {
+            return self.handle_failed(task, Failure::Refused(refusal, None));
+        }
+        match self.auth.handle_challenge(message, refusal.code, tried, &self.config.credentials) {
+            Ok(()) => self.ask(task, request.challenges + u8::from(tried.is_some())),
+            Err(Hopeless::Rejected) => self.handle_failed(task, Failure::Refused(refusal, None)),
+            Err(Hopeless::BidDown) => self.handle_failed(task, Failure::BidDown),
+            Err(Hopeless::Unusable(what)) => self.handle_failed(task, Failure::Unusable(what)),
+        }
+    }
+
+    /// Nobody vouches for ICMP: it may spoil an attempt, not an allocation.
+    fn handle_icmp(&mut self) -> Received<PeerData<'static>> {
+        if !matches!(self.allocation, Allocation::Asking) {
+            return Received::NotMine;
+        }
+        self.end(Allocation::Over);
+        self.tell(Event::Failed(AllocateFailure::Unreachable));
+        Received::Consumed
+    }
+
+    fn handle_closed(&mut self) -> Received<PeerData<'static>> {
+        match self.allocation {
+            Allocation::Asking => {
+                self.end(Allocation::Over);
+                self.tell(Event::Failed(AllocateFailure::SocketClosed));
+            }
+            Allocation::Live(_) => self.lose(LostReason::SocketClosed),
+            Allocation::Leaving { .. } => self.left(),
+            Allocation::Over => return Received::NotMine,
+        }
+        Received::Consumed
+    }
 }
+
+/// How tasks end.
+impl Client {
+    fn handle_granted(&mut self, request: &Request, answer: &Authenticated<Message<'_>>) {
+        self.auth.handle_success(answer.by());
+        match request.task {
+            Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
+            Task::Delete => self.left(),
+            Task::Refresh => self.handle_refreshed(answer),
+            Task::Permit(peer) => self.handle_permitted(peer),
+            Task::Bind { peer, .. } => self.handle_bound(peer),
+        }
+    }
+
+    fn handle_failed(&mut self, task: Task, failure: Failure) {
+        match (task, failure) {
+            (Task::Allocate, failure) => {
+                self.end(Allocation::Over);
+                self.tell(Event::Failed(failure.into()));
+            }
+            // Whatever it is that the server says: we have left.
+            (Task::Delete, _) => self.left(),
+            (task, Failure::Refused(why, _)) if why.code != ALLOCATION_MISMATCH => {
+                self.handle_refused(task, why)
+            }
+            (_, failure) => self.lose(failure.into()),
+        }
+    }
+
+    fn handle_grant(&mut self, rtt: Option<Duration>, answer: &Message<'_>) {
+        match Grant::read(answer, self.config.family) {
+            Ok(grant) => {
+                self.allocation.handle_grant(self.now, &grant, &mut self.chance);
+                let Grant { relayed, mapped, lifetime } = grant;
+                self.tell(Event::Allocated { relayed, mapped, lifetime, rtt });
+            }
+            //= RFC 8656 §7.3
+            //# If these addresses are not part of an address family or families that the client is prepared to
+            //# handle, then the client MUST delete the allocation (Section 8)
+            Err(what) => {
+                self.end(Allocation::Leaving { told: true });
+                self.tell(Event::Failed(AllocateFailure::BadAnswer(what)));
+                self.ask(Task::Delete, 0);
+            }
+        }
+    }
+
+    fn handle_refreshed(&mut self, answer: &Message<'_>) {
+        if !self.allocation.handle_refreshed(self.now, answer.find(), &mut self.chance) {
+            self.lose(LostReason::Expired);
+        }
+    }
+
+    fn handle_permitted(&mut self, peer: IpAddr) {
+        if self.permissions.handle_installed(self.now, peer, &mut self.chance) {
+            self.tell(Event::Permitted { peer });
+        }
+    }
+
+    fn handle_bound(&mut self, peer: SocketAddr) {
+        //= RFC 8656 §12.3
+        //# It also updates its data structures to record that the corresponding permission has been installed
+        self.handle_permitted(peer.ip());
+        if let Some(channel) = self.channels.handle_bound(self.now, peer, &mut self.chance) {
+            self.tell(Event::ChannelBound { peer, channel });
+        }
+    }
+
+    /// Refused, but not for want of an allocation.
+    fn handle_refused(&mut self, task: Task, why: Refusal) {
+        match task {
+            Task::Permit(peer) => {
+                if self.permissions.forget(peer) {
+                    self.channels.forget_all_of(self.now, peer);
+                    self.tell(Event::NotPermitted { peer, why });
+                }
+            }
+            Task::Bind { peer, .. } => {
+                if self.channels.forget(self.now, peer) {
+                    self.tell(Event::ChannelRefused { peer, why });
+                }
+            }
+            Task::Refresh if why.code >= 500 => self.allocation.handle_trouble(self.now),
+            Task::Refresh | Task::Allocate | Task::Delete => self.lose(LostReason::Refused(why)),
+        }
+    }
+
+    fn lose(&mut self, why: LostReason) {
+        self.end(Allocation::Over);
+        self.tell(Event::Lost(why));
+    }
+
+    fn left(&mut self) {
+        let told = matches!(self.allocation, Allocation::Leaving { told: true });
+        self.end(Allocation::Over);
+        if !told {
+            self.tell(Event::Released);
+        }
+    }
+
+    /// Drops all that hangs on the allocation.
+    fn end(&mut self, how: Allocation) {
+        self.allocation = how;
+        self.requests.clear();
+        self.permissions.clear();
+        self.channels.clear();
+    }
+}
+
+/// What is to be done next.
+impl Client {
+    /// Does what is due, and finds out when there will be more to do. The last step of every door.
+    fn advance(&mut self) {
+        while let Some(due) = self.requests.next_due(self.now) {
+            match due {
+                Due::Resend(id) => self.queue.push_back(Queued::Request(id)),
+                Due::TimedOut { task, doubted: false } => self.handle_failed(task, Failure::Silent),
+                Due::TimedOut { task, doubted: true } => self.handle_failed(task, Failure::Violated),
+            }
+        }
+        if self.allocation.take_refresh(self.now) {
+            self.ask(Task::Refresh, 0);
+        }
+        while self.allocation.live().is_some() {
+            let Some(peer) = self.permissions.take_due(self.now) else { break };
+            self.ask(Task::Permit(peer), 0);
+        }
+        while self.allocation.live().is_some() {
+            let Some((peer, channel)) = self.channels.take_due(self.now) else { break };
+            self.ask(Task::Bind { peer, channel }, 0);
+        }
+        self.wait = self.next_wait();
+    }
+
+    fn next_wait(&self) -> Option<(Instant, Why)> {
+        [
+            (self.requests.deadline(), Why::Retransmit),
+            (self.allocation.deadline(), Why::RefreshAllocation),
+            (self.permissions.deadline(), Why::RefreshPermission),
+            (self.channels.deadline(), Why::RefreshChannel),
+        ]
+        .into_iter()
+        .filter_map(|(until, why)| Some((until?, why)))
+        .min()
+    }
+
+    fn ask(&mut self, task: Task, challenges: u8) {
+        let id = self.chance.transaction_id();
+        match self.requests.start(self.now, id, task, challenges, &self.auth, &self.config) {
+            Ok(()) => self.queue.push_back(Queued::Request(id)),
+            Err(error) => self.handle_failed(task, Failure::Unsendable(error)),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.queue.push_back(Queued::Event(event));
+    }
+
+    fn try_keep_permission(&mut self, peer: IpAddr) -> Result<(), Refusal> {
+        if Family::of(peer) != self.config.family {
+            return Err(Refusal::new(443, "the peer is of another address family than the relayed address"));
+        }
+        if !self.permissions.keep(peer) {
+            return Err(Refusal::new(
+                508,
+                alloc::format!("this client keeps {} permissions at most", permission::MAX),
+            ));
+        }
+        Ok(())
+    }
+
+    fn try_keep_channel(&mut self, peer: SocketAddr) -> Result<(), Refusal> {
+        if !self.channels.keep(self.now, peer) {
+            return Err(Refusal::new(
+                508,
+                alloc::format!("this client keeps {} channels at most", channel::MAX),
+            ));
+        }
+        Ok(())
+    }
+
+    const fn is_ending(&self) -> bool {
+        matches!(self.allocation, Allocation::Leaving { .. } | Allocation::Over)
+    }
+}
+
+/// How often in a row a signed request is asked again because of a new challenge.
+const MAX_CHALLENGES: u8 = 3;
+
+/// UDP over IPv4: 65535 less 20 bytes of IP header and 8 of UDP.
+const MAX_UDP_PAYLOAD: usize = 65_507;
+
+/// Outputs that may wait to be polled before what peers can provoke is no longer told.
+const MAX_QUEUE: usize = 256;

@@ -5,6 +5,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use floe_stun::attribute::ErrorCode;
 use floe_stun::{ChannelNumber, EncodeError};
 use thiserror::Error;
 
@@ -28,11 +29,11 @@ pub enum Event {
         /// The peer.
         peer: IpAddr,
     },
-    /// The server does not let us talk to this peer. The client no longer tries.
+    /// We may not talk to this peer. The client no longer tries, nor keeps channels to it.
     NotPermitted {
         /// The peer.
         peer: IpAddr,
-        /// The server's words.
+        /// The server's words, or ours.
         why: Refusal,
     },
     /// Data to this peer now goes behind 4 bytes instead of 36.
@@ -46,8 +47,8 @@ pub enum Event {
     ChannelRefused {
         /// The peer.
         peer: SocketAddr,
-        /// Why.
-        why: ChannelRefusal,
+        /// The server's words, or ours.
+        why: Refusal,
     },
     /// The network behind the server refused a datagram of ours (RFC 8656 §11.6). Nobody vouches for it.
     PeerUnreachable {
@@ -68,7 +69,10 @@ pub enum Event {
     Released,
 }
 
-/// The server's refusal of one request: number and reason of ERROR-CODE.
+/// The refusal of one request: number and reason of ERROR-CODE.
+///
+/// The client itself refuses what it knows the server would: 443 for a peer of another family than the relayed
+/// address, 508 for more permissions or channels than it keeps. Its reasons say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -86,6 +90,12 @@ impl Refusal {
     }
 }
 
+impl From<ErrorCode<'_>> for Refusal {
+    fn from(ErrorCode { code, reason }: ErrorCode<'_>) -> Self {
+        Self::new(code, reason)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.reason.is_empty() {
@@ -94,18 +104,6 @@ impl fmt::Display for Refusal {
             write!(f, "{} {}", self.code, self.reason)
         }
     }
-}
-
-/// Why there is no channel.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ChannelRefusal {
-    /// The server refused.
-    #[error("the server refused the channel: {0}")]
-    Refused(Refusal),
-    /// All 4096 numbers are bound or may still be bound on the server (RFC 8656 §12).
-    #[error("every channel number is in use; wait until one is free, Send indications work meanwhile")]
-    NoneFree,
 }
 
 /// Why there is no allocation.
@@ -184,6 +182,9 @@ pub enum LostReason {
     /// Its time ran out, as when the host slept.
     #[error("the allocation expired before it could be refreshed; allocate again")]
     Expired,
+    /// Only answers came that nobody vouches for.
+    #[error("no answer of the TURN server was signed with our password any more; allocate again")]
+    IntegrityViolated,
     /// The server does not refresh it.
     #[error("the TURN server refused to refresh the allocation ({0})")]
     Refused(Refusal),
@@ -195,6 +196,9 @@ pub enum LostReason {
         "somebody on the path weakened the login (the list of password algorithms was removed); do not trust this network"
     )]
     BidDown,
+    /// A request cannot be written: a text of the server is too long.
+    #[error("the request cannot be written: {0}")]
+    Unsendable(EncodeError),
     /// The host closed the socket.
     #[error("the socket was closed")]
     SocketClosed,

@@ -1,0 +1,189 @@
+//! The allocation: one relayed address and how long it is ours (RFC 8656 §6 to §8).
+//!
+//! ```text
+//!   Asking ──success──▶ Live ──release──▶ Leaving ──success, 437, any end──▶ Over
+//!     │                 │  ▲                 ▲                                ▲
+//!     │    a minute     ▼  │ success         │                                │
+//!     │   before expiry refresh              │                                │
+//!     │                 └──437, silence, expiry───────────────────────────────┤
+//!     ├──success that is of no use───────────┘                                │
+//!     └──refused, silence─────────────────────────────────────────────────────┘
+//! ```
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe_stun::attribute::{Family, Lifetime, XorMappedAddress, XorRelayedAddress};
+use floe_stun::{Chance, Instant, Message};
+
+use crate::BadAnswer;
+
+/// Where the one allocation of a client stands.
+#[derive(Debug)]
+pub(crate) enum Allocation {
+    /// Asked for.
+    Asking,
+    /// Held.
+    Live(Live),
+    /// Being deleted; `told` if the owner knows already how it ended.
+    Leaving {
+        /// Whether an event has been given.
+        told: bool,
+    },
+    /// Nothing is left to do.
+    Over,
+}
+
+/// An allocation that is held.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) relayed: SocketAddr,
+    pub(crate) mapped: SocketAddr,
+    lifetime: Duration,
+    expires_at: Instant,
+    refresh: Refresh,
+}
+
+#[derive(Debug)]
+enum Refresh {
+    At(Instant),
+    Asked,
+}
+
+/// What a success response to Allocate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) relayed: SocketAddr,
+    pub(crate) mapped: SocketAddr,
+    pub(crate) lifetime: Duration,
+}
+
+impl Grant {
+    /// Reads it and checks that it is what we asked for (RFC 8656 §7.3).
+    pub(crate) fn read(message: &Message<'_>, family: Family) -> Result<Self, BadAnswer> {
+        let XorRelayedAddress(relayed) = message.find().ok_or(BadAnswer::Lacks("XOR-RELAYED-ADDRESS"))?;
+        let XorMappedAddress(mapped) = message.find().ok_or(BadAnswer::Lacks("XOR-MAPPED-ADDRESS"))?;
+        let Lifetime(lifetime) = message.find().ok_or(BadAnswer::Lacks("LIFETIME"))?;
+        if lifetime.is_zero() {
+            return Err(BadAnswer::Lacks("a LIFETIME above zero"));
+        }
+        if Family::of(relayed.ip()) != family {
+            return Err(BadAnswer::WrongFamily);
+        }
+        Ok(Self { relayed, mapped, lifetime })
+    }
+}
+
+impl Live {
+    fn new(now: Instant, grant: &Grant, chance: &mut Chance) -> Self {
+        let Grant { relayed, mapped, lifetime } = *grant;
+        let refresh = Refresh::At(now + refresh_after(lifetime, chance));
+        Self { relayed, mapped, lifetime, expires_at: now + lifetime, refresh }
+    }
+}
+
+impl Allocation {
+    /// The server granted it.
+    pub(crate) fn handle_grant(&mut self, now: Instant, grant: &Grant, chance: &mut Chance) {
+        *self = Self::Live(Live::new(now, grant, chance));
+    }
+
+    /// The server refreshed it, for the time it says or else for as long as before. False if that is no time.
+    pub(crate) fn handle_refreshed(
+        &mut self,
+        now: Instant,
+        told: Option<Lifetime>,
+        chance: &mut Chance,
+    ) -> bool {
+        let Self::Live(live) = self else { return true };
+        let lifetime = told.map_or(live.lifetime, |Lifetime(lifetime)| lifetime);
+        let grant = Grant { relayed: live.relayed, mapped: live.mapped, lifetime };
+        *live = Live::new(now, &grant, chance);
+        !lifetime.is_zero()
+    }
+
+    /// The server has trouble of its own (5xx): tries again when half of the time left has passed, which ends
+    /// after a few times (RFC 8489 §6.3.4).
+    pub(crate) fn handle_trouble(&mut self, now: Instant) {
+        if let Self::Live(live) = self {
+            let wait = (live.expires_at - now) / 2;
+            if wait >= LAST_TRY {
+                live.refresh = Refresh::At(now + wait);
+            }
+        }
+    }
+
+    /// Whether a Refresh is due; says so once.
+    pub(crate) fn take_refresh(&mut self, now: Instant) -> bool {
+        let Self::Live(live) = self else { return false };
+        match live.refresh {
+            Refresh::At(at) if at <= now => {
+                live.refresh = Refresh::Asked;
+                true
+            }
+            Refresh::At(_) | Refresh::Asked => false,
+        }
+    }
+
+    /// Whether its time has run out without a refresh.
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
+        self.live().is_some_and(|live| live.expires_at <= now)
+    }
+
+    /// The allocation, if it is held.
+    pub(crate) const fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Asking | Self::Leaving { .. } | Self::Over => None,
+        }
+    }
+
+    /// The next moment at which it is to be refreshed or expires.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.live().map(|live| match live.refresh {
+            Refresh::At(at) => at.min(live.expires_at),
+            Refresh::Asked => live.expires_at,
+        })
+    }
+}
+
+/// When to refresh what lives so long: a minute before its end, but not in the first half of its life, and
+/// the minute varies by a tenth, so that what began together does not stay together.
+///
+/// A whole schedule of retransmissions (39.5 s) fits before the end.
+pub(crate) fn refresh_after(lifetime: Duration, chance: &mut Chance) -> Duration {
+    let lifetime = lifetime.min(LONGEST);
+    lifetime - chance.jitter(LEAD.min(lifetime / 2), 10).min(lifetime)
+}
+
+//= RFC 8656 §8
+//# It is suggested that the client refresh the allocation roughly 1 minute before it expires.
+const LEAD: Duration = Duration::from_secs(60);
+
+/// However long the server promises, we look after the allocation once a day.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// A server in trouble is not asked again when less than twice this is left.
+const LAST_TRY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_comes_a_minute_before_the_end_or_at_half_time() {
+        let mut chance = Chance::new([1; 32]);
+        for (lifetime, earliest, latest) in [
+            (600, 534.0, 546.0),
+            (300, 234.0, 246.0),
+            (100, 45.0, 55.0),
+            (1, 0.45, 0.55),
+            (u32::MAX, 86_334.0, 86_346.0),
+        ] {
+            for _ in 0..100 {
+                let wait = refresh_after(Duration::from_secs(lifetime.into()), &mut chance).as_secs_f64();
+                assert!((earliest..=latest).contains(&wait), "{lifetime} s: {wait}");
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Channels: numbers that stand for peers, and how long each number is taken (RFC 8656 §12).
+//!
+//! ```text
+//!   Wanted ──allocation is there──▶ Binding ──success──▶ Bound ──9 min──▶ Refreshing
+//!     ▲                                │                  │  ▲               │  │
+//!     │                                │                  │  └────success────┘  │
+//!     │                                ▼                  ▼                     │
+//!     └──wanted again, same number── resting ◀──refused, given up───────────────┘
+//!                                      └──expired, and 5 min have passed──▶ the number is free
+//! ```
+//!
+//! A number and a peer that the server may still have bound to each other are never bound to others: not while
+//! an answer is missing, not until five minutes after the binding has expired.
+
+use alloc::collections::BTreeMap;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use floe_stun::{Chance, ChannelNumber, Instant};
+
+use crate::allocation::refresh_after;
+
+/// The channels of one allocation.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    kept: BTreeMap<SocketAddr, Channel>,
+    resting: BTreeMap<SocketAddr, Resting>,
+    /// Whom each number stands for that is kept or resting.
+    numbers: BTreeMap<ChannelNumber, SocketAddr>,
+    next: ChannelNumber,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Channel {
+    number: ChannelNumber,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Wanted,
+    Binding,
+    Bound { refresh_at: Instant, until: Instant },
+    Refreshing { until: Instant },
+}
+
+/// A number that is no longer kept, and that the server may still have bound.
+#[derive(Clone, Copy, Debug)]
+struct Resting {
+    number: ChannelNumber,
+    free_at: Instant,
+}
+
+impl Channels {
+    /// None yet. The first number is left to chance, so that late data of an earlier allocation on the same
+    /// socket is not likely to meet a channel of ours.
+    pub(crate) fn new(chance: &mut Chance) -> Self {
+        let numbers = u32::from(ChannelNumber::MAX.get() - ChannelNumber::MIN.get()) + 1;
+        let offset = u16::try_from(chance.below(numbers)).unwrap_or(0);
+        let next = ChannelNumber::new(ChannelNumber::MIN.get() + offset).unwrap_or(ChannelNumber::MIN);
+        Self { kept: BTreeMap::new(), resting: BTreeMap::new(), numbers: BTreeMap::new(), next }
+    }
+
+    /// Keeps a channel for this peer from now on. False if there is no room or no number for it.
+    pub(crate) fn keep(&mut self, now: Instant, peer: SocketAddr) -> bool {
+        if self.kept.contains_key(&peer) {
+            return true;
+        }
+        if self.kept.len() >= MAX {
+            return false;
+        }
+        let rested = self.resting.remove(&peer).map(|resting| resting.number);
+        let Some(number) = rested.or_else(|| self.pick(now)) else { return false };
+        self.kept.insert(peer, Channel { number, state: State::Wanted });
+        self.numbers.insert(number, peer);
+        true
+    }
+
+    /// No longer keeps the channel of this peer. False if it was not kept.
+    pub(crate) fn forget(&mut self, now: Instant, peer: SocketAddr) -> bool {
+        let Some(channel) = self.kept.remove(&peer) else { return false };
+        self.resting.insert(peer, channel.rest(now));
+        true
+    }
+
+    /// No longer keeps the channels of this address, whatever the port.
+    pub(crate) fn forget_all_of(&mut self, now: Instant, ip: IpAddr) {
+        let range = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        while let Some((&peer, _)) = self.kept.range(range.clone()).next() {
+            self.forget(now, peer);
+        }
+    }
+
+    /// Forgets everything, with the allocation.
+    pub(crate) fn clear(&mut self) {
+        self.kept.clear();
+        self.resting.clear();
+        self.numbers.clear();
+    }
+
+    /// The next peer and number for which ChannelBind is due; to be called until there is none.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(SocketAddr, ChannelNumber)> {
+        self.kept.iter_mut().find_map(|(peer, channel)| {
+            channel.state = match channel.state {
+                State::Wanted => State::Binding,
+                State::Bound { refresh_at, until } if refresh_at <= now => State::Refreshing { until },
+                _ => return None,
+            };
+            Some((*peer, channel.number))
+        })
+    }
+
+    /// The server has bound or refreshed it. Gives the number if that is news.
+    pub(crate) fn handle_bound(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        chance: &mut Chance,
+    ) -> Option<ChannelNumber> {
+        if let Some(resting) = self.resting.get_mut(&peer) {
+            resting.free_at = now + LIFETIME + COOL_DOWN;
+        }
+        let channel = self.kept.get_mut(&peer)?;
+        let news = !channel.is_bound(now);
+        let refresh_at = now + refresh_after(LIFETIME, chance);
+        channel.state = State::Bound { refresh_at, until: now + LIFETIME };
+        news.then_some(channel.number)
+    }
+
+    /// The number that data to this peer may travel behind.
+    pub(crate) fn bound(&self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
+        self.kept.get(&peer).filter(|channel| channel.is_bound(now)).map(|channel| channel.number)
+    }
+
+    /// Whom this number stands for: from the moment we asked, for data may overtake the answer
+    /// (RFC 8656 §12).
+    pub(crate) fn peer(&self, now: Instant, number: ChannelNumber) -> Option<SocketAddr> {
+        let peer = self.numbers.get(&number)?;
+        let channel = self.kept.get(peer)?;
+        (matches!(channel.state, State::Binding) || channel.is_bound(now)).then_some(*peer)
+    }
+
+    /// The next moment at which one is to be refreshed.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let refresh_at = |channel: &Channel| match channel.state {
+            State::Bound { refresh_at, .. } => Some(refresh_at),
+            State::Wanted | State::Binding | State::Refreshing { .. } => None,
+        };
+        self.kept.values().filter_map(refresh_at).min()
+    }
+
+    /// The number that has been free for longest.
+    fn pick(&mut self, now: Instant) -> Option<ChannelNumber> {
+        let numbers = &mut self.numbers;
+        self.resting.retain(|_, resting| {
+            let is_free = resting.free_at <= now;
+            if is_free {
+                numbers.remove(&resting.number);
+            }
+            !is_free
+        });
+        for _ in ChannelNumber::MIN.get()..=ChannelNumber::MAX.get() {
+            let number = self.next;
+            self.next = ChannelNumber::new(number.get() + 1).unwrap_or(ChannelNumber::MIN);
+            if !self.numbers.contains_key(&number) {
+                return Some(number);
+            }
+        }
+        None
+    }
+}
+
+impl Channel {
+    fn is_bound(&self, now: Instant) -> bool {
+        match self.state {
+            State::Bound { until, .. } | State::Refreshing { until } => now < until,
+            State::Wanted | State::Binding => false,
+        }
+    }
+
+    /// While an answer is missing, the server may have bound it as late as now.
+    fn rest(&self, now: Instant) -> Resting {
+        let expires_at = match self.state {
+            State::Wanted => now,
+            State::Binding | State::Refreshing { .. } => now + LIFETIME,
+            State::Bound { until, .. } => until,
+        };
+        Resting { number: self.number, free_at: expires_at + COOL_DOWN }
+    }
+}
+
+//= RFC 8656 §12
+//# A channel binding lasts for 10 minutes unless refreshed.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+//= RFC 8656 §12
+//# the client MUST wait 5 minutes after the channel binding expires before attempting to bind the channel
+//# number to a different transport address or the transport address to a different channel number.
+const COOL_DOWN: Duration = Duration::from_secs(300);
+
+/// Channels a client keeps at most.
+pub(crate) const MAX: usize = 128;

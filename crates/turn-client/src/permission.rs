@@ -1,0 +1,112 @@
+//! Permissions: which peers the server lets through, by address alone (RFC 8656 §9, §10).
+//!
+//! ```text
+//!   Wanted ──allocation is there──▶ Installing ──success──▶ Installed ──4 min──▶ Refreshing
+//!                                       │                       ▲                  │   │
+//!                                       │                       └─────success──────┘   │
+//!                                       └──────────────────refused─────────▶ forgotten ◀┘
+//! ```
+
+use alloc::collections::BTreeMap;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use floe_stun::{Chance, Instant};
+
+use crate::allocation::refresh_after;
+
+/// The permissions that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Permissions {
+    kept: BTreeMap<IpAddr, Permission>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Permission {
+    Wanted,
+    Installing,
+    Installed { refresh_at: Instant, until: Instant },
+    Refreshing { until: Instant },
+}
+
+impl Permissions {
+    /// Keeps a permission for this peer from now on. False if there are too many.
+    pub(crate) fn keep(&mut self, peer: IpAddr) -> bool {
+        if self.kept.len() >= MAX && !self.kept.contains_key(&peer) {
+            return false;
+        }
+        self.kept.entry(peer).or_insert(Permission::Wanted);
+        true
+    }
+
+    /// No longer keeps it. False if it was not kept.
+    pub(crate) fn forget(&mut self, peer: IpAddr) -> bool {
+        self.kept.remove(&peer).is_some()
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.kept.clear();
+    }
+
+    /// The next peer for which CreatePermission is due; to be called until there is none.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<IpAddr> {
+        self.kept.iter_mut().find_map(|(peer, permission)| {
+            *permission = match *permission {
+                Permission::Wanted => Permission::Installing,
+                Permission::Installed { refresh_at, until } if refresh_at <= now => {
+                    Permission::Refreshing { until }
+                }
+                _ => return None,
+            };
+            Some(*peer)
+        })
+    }
+
+    /// The server has installed or refreshed it. True if that is news.
+    pub(crate) fn handle_installed(&mut self, now: Instant, peer: IpAddr, chance: &mut Chance) -> bool {
+        let Some(permission) = self.kept.get_mut(&peer) else { return false };
+        let news = !permission.is_active(now);
+        let refresh_at = now + refresh_after(LIFETIME, chance);
+        *permission = Permission::Installed { refresh_at, until: now + LIFETIME };
+        news
+    }
+
+    /// Whether the server lets data to this peer pass.
+    pub(crate) fn is_active(&self, now: Instant, peer: IpAddr) -> bool {
+        self.kept.get(&peer).is_some_and(|permission| permission.is_active(now))
+    }
+
+    /// Whether data from this peer is welcome: also before the server's answer has come, which it may overtake.
+    pub(crate) fn is_asked(&self, now: Instant, peer: IpAddr) -> bool {
+        self.kept.get(&peer).is_some_and(|permission| match permission {
+            Permission::Installing => true,
+            other => other.is_active(now),
+        })
+    }
+
+    /// The next moment at which one is to be refreshed.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let refresh_at = |permission: &Permission| match *permission {
+            Permission::Installed { refresh_at, .. } => Some(refresh_at),
+            Permission::Wanted | Permission::Installing | Permission::Refreshing { .. } => None,
+        };
+        self.kept.values().filter_map(refresh_at).min()
+    }
+}
+
+impl Permission {
+    fn is_active(&self, now: Instant) -> bool {
+        match *self {
+            Self::Wanted | Self::Installing => false,
+            Self::Installed { until, .. } | Self::Refreshing { until } => now < until,
+        }
+    }
+}
+
+//= RFC 8656 §9
+//# The Permission Lifetime MUST be 300 seconds (= 5 minutes).
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// Permissions a client keeps at most.
+pub(crate) const MAX: usize = 128;
