@@ -1,4 +1,5 @@
 //! Tables that a person can review: compared with the committed file, rewritten when asked.
+#![expect(clippy::expect_used, reason = "a snapshot that cannot be written is a failed test")]
 
 use std::path::Path;
 
@@ -10,9 +11,7 @@ use std::path::Path;
 pub fn check(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(&path, actual)
-            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
-        return;
+        return std::fs::write(&path, actual).expect("tests/snapshots can be written");
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
