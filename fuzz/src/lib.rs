@@ -1,5 +1,9 @@
 //! Bodies of the fuzz targets. Each takes any bytes and panics if something that must hold does not.
 
+mod machines;
+
+pub use machines::{agent, turn_client, turn_server};
+
 use floe_sdp::{CandidateLine, IceAttribute};
 use floe_stun::attribute::*;
 use floe_stun::{ChannelData, Key, Message, RawAttribute, TransactionId, Uri};

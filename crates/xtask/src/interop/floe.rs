@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::coturn::{self, Coturn};
@@ -18,24 +18,35 @@ pub(crate) fn built() -> anyhow::Result<Result<PathBuf, String>> {
     Ok(if usable { Ok(floe) } else { Err(format!("{} --version says {version:?}", floe.display())) })
 }
 
-/// `floe stun` tells our own address, for on loopback nothing translates it.
+/// `floe stun` tells the address it asked from, for on loopback nothing translates it.
 pub(crate) fn asks_stun(floe: &Result<PathBuf, String>, coturn: &Coturn) -> anyhow::Result<String> {
     let lines = json_lines(floe, &["stun", &coturn.stun_uri(), "--json"])?;
-    let mapped = find(&lines, "mapped").with_context(|| format!("no mapped address in {lines:?}"))?;
-    ensure!(mapped.starts_with("127.0.0.1:"), "mapped to {mapped}");
-    Ok(format!("mapped {mapped}"))
+    let answer = answer_of(&lines, &coturn.stun_uri())?;
+    let mapped = answer["mapped"].as_str().unwrap_or_default();
+    ensure!(mapped.starts_with("127.0.0.1 ") && answer["local"] == mapped, "{answer}");
+    Ok(format!("mapped to {mapped}"))
 }
 
-/// `floe gather` finds a relayed candidate at the server.
+/// `floe gather` hears of its address from both servers and finds a relayed candidate at the second.
 pub(crate) fn gathers(floe: &Result<PathBuf, String>, coturn: &Coturn) -> anyhow::Result<String> {
     let (stun, turn) = (coturn.stun_uri(), coturn.turn_uri());
     let user = ["--username", coturn::USER, "--credential", coturn::PASSWORD];
     let lines = json_lines(floe, &[&["gather", &stun, &turn, "--loopback", "--json"], &user[..]].concat())?;
-    let is_relay = |line: &&Value| line["candidate"].as_str().is_some_and(|text| text.contains(" typ relay"));
-    match lines.iter().find(is_relay) {
-        Some(line) => Ok(line["candidate"].as_str().unwrap_or_default().to_owned()),
-        None => bail!("no relayed candidate in {lines:?}"),
+    for uri in [&stun, &turn] {
+        let answer = answer_of(&lines, uri)?;
+        ensure!(answer["mapped"].is_string(), "no mapped address from {uri}: {answer}");
     }
+    let relayed = answer_of(&lines, &turn)?["relayed"].as_str().unwrap_or_default();
+    let typed = format!(" {relayed} typ relay");
+    let is_candidate = |line: &Value| line["candidate"].as_str().is_some_and(|text| text.contains(&typed));
+    ensure!(lines.iter().any(is_candidate), "no candidate for the relayed address {relayed:?}");
+    Ok(format!("relayed at {relayed}"))
+}
+
+/// What a server said, if it said anything good.
+fn answer_of<'a>(lines: &'a [Value], uri: &str) -> anyhow::Result<&'a Value> {
+    let is_answer = |line: &&Value| line["ev"] == "server" && line["url"] == uri && line["ok"] == true;
+    lines.iter().find(is_answer).with_context(|| format!("no answer of {uri} in {lines:?}"))
 }
 
 fn json_lines(floe: &Result<PathBuf, String>, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
@@ -43,8 +54,4 @@ fn json_lines(floe: &Result<PathBuf, String>, arguments: &[&str]) -> anyhow::Res
     let printed = host::output(Command::new(floe).args(arguments))?;
     let parse = |line: &str| serde_json::from_str(line).with_context(|| format!("not JSON: {line}"));
     printed.lines().map(parse).collect()
-}
-
-fn find<'a>(lines: &'a [Value], key: &str) -> Option<&'a str> {
-    lines.iter().find_map(|line| line[key].as_str())
 }
