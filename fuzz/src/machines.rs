@@ -67,7 +67,7 @@ pub fn agent(data: &[u8]) {
             }
         }
         3 => agent.end_of_remote_candidates(now),
-        4 => drop(agent.restart(now).map(Credentials::clone)),
+        4 => drop(agent.restart(now).cloned()),
         5 => drop(agent.send_plan(now, ComponentId::FIRST, 100)),
         6 => drop((agent.stats(), agent.selected_pair(ComponentId::FIRST))),
         _ => agent.close(now),
@@ -255,7 +255,7 @@ impl<'d, M: Machine> Life<'d, M> {
 
     fn answer_need(&mut self) {
         let choice = self.bytes.byte();
-        let request = self.needs.pop().unwrap_or(RequestId(choice.into()));
+        let request = self.needs.pop().unwrap_or_else(|| RequestId(choice.into()));
         let input = match choice % 3 {
             0 => Input::Failed { request, why: Failure::InUse },
             1 => Input::Resolved { request, addresses: &[address(1).ip()] },
