@@ -113,6 +113,13 @@ impl Allocation {
         }
     }
 
+    /// The server answered as if there were no allocation: a Refresh will tell.
+    pub(crate) fn handle_doubt(&mut self, now: Instant) {
+        if let Self::Live(Live { refresh: refresh @ Refresh::At(_), .. }) = self {
+            *refresh = Refresh::At(now);
+        }
+    }
+
     /// Whether a Refresh is due; says so once.
     pub(crate) fn take_refresh(&mut self, now: Instant) -> bool {
         let Self::Live(live) = self else { return false };

@@ -402,8 +402,13 @@ impl Client {
         }
     }
 
-    /// Refused, but not for want of an allocation.
+    /// Refused, but not with 437.
     fn handle_refused(&mut self, task: Task, why: Refusal) {
+        // There is nothing wrong with our requests, so we and the server are out of step (RFC 8656 §12.3). A
+        // coturn that was restarted says 437 to Refresh only.
+        if why.code == BAD_REQUEST {
+            self.allocation.handle_doubt(self.now);
+        }
         match task {
             Task::Permit(peer) => {
                 if self.permissions.forget(peer) {
@@ -519,6 +524,9 @@ impl Client {
         matches!(self.allocation, Allocation::Leaving { .. } | Allocation::Over)
     }
 }
+
+/// RFC 8489 §14.8.
+const BAD_REQUEST: u16 = 400;
 
 /// How often in a row a signed request is asked again because of a new challenge.
 const MAX_CHALLENGES: u8 = 3;

@@ -91,8 +91,9 @@ impl Refusal {
 }
 
 impl From<ErrorCode<'_>> for Refusal {
+    /// Some servers send the null that ends their string.
     fn from(ErrorCode { code, reason }: ErrorCode<'_>) -> Self {
-        Self::new(code, reason)
+        Self::new(code, reason.trim_end_matches('\0'))
     }
 }
 

@@ -221,6 +221,37 @@ fn a_437_to_anything_else_means_that_the_allocation_is_gone() {
 }
 
 #[test]
+fn a_server_that_restarted_and_says_400_is_asked_for_the_allocation() {
+    // As coturn 4.6.1 does: 438, then 400 where 437 belongs.
+    for faults in [
+        [(Method::CREATE_PERMISSION, Fault::Refuse(400)), (Method::CHANNEL_BIND, Fault::Deaf)],
+        [(Method::CREATE_PERMISSION, Fault::Deaf), (Method::CHANNEL_BIND, Fault::Refuse(400))],
+    ] {
+        let mut world = World::allocated();
+        for (method, fault) in faults {
+            world.server.fault(method, fault, 1);
+        }
+        world.server.allocated = false;
+        world.bind("203.0.113.7:9");
+        world.run(secs(0.2));
+        let events = world.events();
+        assert!(matches!(
+            events[..],
+            [Event::NotPermitted { .. } | Event::ChannelRefused { .. }, Event::Lost(_)]
+        ));
+    }
+
+    // And where it is there after all, nothing is lost but the permission.
+    let mut world = World::allocated();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(400), 1);
+    world.permit("203.0.113.7");
+    world.run(secs(1.0));
+    assert!(matches!(world.events()[..], [Event::NotPermitted { .. }]));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+    assert!(world.client.relayed().is_some());
+}
+
+#[test]
 fn a_silent_server_means_the_same() {
     let mut world = World::allocated();
     world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 99);
