@@ -214,6 +214,9 @@ pub(crate) struct Server {
     pub(crate) family: Option<&'static str>,
     pub(crate) ok: bool,
     pub(crate) rtt_ms: Option<f64>,
+    /// Our address that it was asked from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) local: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mapped: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,6 +271,7 @@ impl Server {
             family: report.family.map(family_word),
             ok: true,
             rtt_ms: report.rtt.map(millis),
+            local: report.base.map(spaced),
             mapped: None,
             relayed: None,
             redundant: None,
@@ -297,6 +301,7 @@ impl Server {
             family: None,
             ok: false,
             rtt_ms: None,
+            local: None,
             mapped: None,
             relayed: None,
             redundant: None,

@@ -148,7 +148,7 @@ struct ConnectHow {
     #[arg(long)]
     answer: bool,
     /// Take commands and give events as JSON lines, for programs that bring their own signalling.
-    #[arg(long, conflicts_with_all = ["servers", "user", "password"])]
+    #[arg(long, conflicts_with = "servers")]
     stdio: bool,
 }
 

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 
@@ -75,10 +75,10 @@ pub(crate) fn rtt(time: Option<Duration>) -> String {
     time.map_or_else(|| "-".into(), |time| format!("{:.2} ms", time.as_secs_f64() * 1e3))
 }
 
-/// A table with a heading, as wide as it needs to be.
+/// A table without lines, as wide as it needs to be.
 pub(crate) fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading.iter().copied());
     for row in rows {
         table.add_row(row);

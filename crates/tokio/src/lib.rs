@@ -2,7 +2,7 @@
 //! world: it owns the clock, the entropy, the sockets, the interfaces and the resolver.
 //!
 //! - [`Endpoint`] is an ICE agent with sockets: give it servers, exchange descriptions, get a path.
-//! - [`query`] asks a STUN server for our address.
+//! - [`query()`] asks a STUN server for our address.
 //! - [`TurnServer`] runs a STUN and TURN server inside of your program (feature `server`).
 //!
 //! # Two endpoints find each other

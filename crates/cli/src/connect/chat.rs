@@ -103,7 +103,7 @@ impl Chat {
             tokio::select! {
                 Some(event) = self.events.recv() => self.take(&event)?,
                 Some(datagram) = self.endpoint.recv() => self.receive(datagram).await?,
-                line = self.lines.recv(), if self.opened || self.lines.is_closed() => match line {
+                line = self.lines.recv(), if self.opened => match line {
                     Some(Line::Text(text)) => self.send(&text).await?,
                     Some(Line::Unusable(why)) => self.printer.wrong_paste(why)?,
                     None => return Ok(()),

@@ -88,14 +88,14 @@ impl Printer {
             return Ok(());
         }
         line("")?;
-        line(table(&["SERVER", "FAMILY", "RTT", "RESULT"], self.servers.iter().map(row)))
+        line(table(&["SERVER", "ASKED FROM", "RTT", "RESULT"], self.servers.iter().map(row)))
     }
 }
 
 fn row(server: &Server) -> Vec<String> {
     vec![
         server.url.clone(),
-        server.family.unwrap_or("-").to_owned(),
+        server.local.as_deref().map_or_else(|| "-".into(), colon),
         server.rtt_ms.map_or_else(|| "-".into(), |rtt| format!("{rtt:.2} ms")),
         result(server),
     ]
