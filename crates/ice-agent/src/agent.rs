@@ -66,7 +66,7 @@ impl IceAgent {
             previous: None,
             gatherer: Gatherer::default(),
             sockets: BTreeMap::new(),
-            pacer: Pacer::new(shared.config.pacing),
+            pacer: Pacer::new(shared.config.pacing, shared.config.profile),
             state: ConnectionState::New,
             closed: false,
             shared,
@@ -416,7 +416,7 @@ impl IceAgent {
         self.hear_gatherer();
     }
 
-    /// At most one new transaction each Ta: a triggered check, a question to a server, an ordinary check.
+    /// At most one new transaction each Ta: a check, a question to a server, a check repeated.
     fn start_transactions(&mut self) {
         while self.pacer.is_ready(self.shared.now) {
             let started =

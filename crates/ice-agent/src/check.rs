@@ -44,15 +44,23 @@ enum Purpose {
 }
 
 impl Session {
-    /// Starts the next check, if one may start now (RFC 8445 §6.1.4.2).
+    /// Starts the next check of a pair that was not checked yet or is to be checked again (RFC 8445 §6.1.4.2).
     pub(crate) fn start_next_check(&mut self, shared: &mut Shared) -> bool {
-        if !self.may_check(shared) {
-            return false;
+        let next = if self.may_check(shared) { self.next_in_list(shared) } else { None };
+        self.start_check(shared, next)
+    }
+
+    /// Repeats the best check whose answer is overdue (docs/deviations.md).
+    pub(crate) fn repeat_check(&mut self, shared: &mut Shared) -> bool {
+        let next = if self.may_check(shared) { self.next_repeat(shared) } else { None };
+        self.start_check(shared, next)
+    }
+
+    fn start_check(&mut self, shared: &mut Shared, next: Option<PairId>) -> bool {
+        if let Some(id) = next {
+            self.send_check(shared, id, Purpose::Connectivity);
         }
-        let next = self.next_in_list(shared);
-        let Some(id) = next.or_else(|| self.next_repeat(shared)) else { return false };
-        self.send_check(shared, id, Purpose::Connectivity);
-        true
+        next.is_some()
     }
 
     fn next_in_list(&mut self, shared: &Shared) -> Option<PairId> {
@@ -63,7 +71,7 @@ impl Session {
         next
     }
 
-    /// When [`Self::start_next_check`] finds something, the pacer permitting.
+    /// When there is a check to start or to repeat, the pacer permitting.
     pub(crate) fn next_check_at(&self, shared: &Shared) -> Option<Instant> {
         if !self.may_check(shared) {
             return None;
@@ -84,7 +92,6 @@ impl Session {
         self.list.iter().filter(|pair| pair.is_waiting()).count()
     }
 
-    /// The best pair whose answer is overdue (docs/deviations.md).
     fn next_repeat(&self, shared: &Shared) -> Option<PairId> {
         self.list
             .iter()

@@ -22,12 +22,11 @@ impl IceAgent {
         if !self.owns(socket) {
             return Received::NotMine;
         }
-        if self.is_closed() {
-            return Received::Dropped(Dropped::Closed);
-        }
         match self.gatherer.relays.handle_datagram(&mut self.shared, socket, from, data) {
-            FromRelay::Peer(relay, peer, data) => self.handle_packet(Via::Relay(relay), peer, data),
             FromRelay::Consumed => Received::Consumed,
+            // The servers' last words are heard, the peer's are not.
+            _ if self.is_closed() => Received::Dropped(Dropped::Closed),
+            FromRelay::Peer(relay, peer, data) => self.handle_packet(Via::Relay(relay), peer, data),
             FromRelay::Dropped(why) => Received::Dropped(why),
             FromRelay::NotMine => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
