@@ -510,6 +510,7 @@ fn a_clock_that_goes_back_stands_still_and_one_that_jumps_ends_what_is_over() {
     let now = world.now;
     world.now = now - secs(900);
     assert_eq!(world.input(Input::Timeout), Received::Consumed);
+    assert_eq!(alice.refresh(&mut world, None), (0, Some(600)));
     assert_eq!(world.until, Some(now + secs(600)));
     world.now = now + secs(86_400);
     assert_eq!(world.input(Input::Timeout), Received::Consumed);

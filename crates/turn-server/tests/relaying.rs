@@ -163,7 +163,10 @@ fn permissions_are_limited_and_the_ended_ones_do_not_count() {
     let mut world = World::with(config().with_limits(limits));
     let mut alice = Client::alice();
     alice.allocate(&mut world);
-    assert_eq!(alice.permit(&mut world, &["198.51.100.1:0", "198.51.100.2:0", "198.51.100.1:9"]), 0);
+    assert_eq!(
+        alice.permit(&mut world, &["198.51.100.1:0", "198.51.100.2:0", "198.51.100.1:9", "198.51.100.2:9"]),
+        0
+    );
     assert_eq!(alice.permit(&mut world, &["198.51.100.3:0", "198.51.100.4:0"]), 508);
     assert_eq!(alice.permit(&mut world, &["198.51.100.3:0"]), 0);
     assert_eq!(alice.permit(&mut world, &["198.51.100.1:0"]), 0, "a refresh takes no room");
@@ -247,9 +250,11 @@ fn a_peer_of_the_other_family_is_refused() {
     let (mut world, mut alice, _) = world();
     assert_eq!(alice.permit(&mut world, &["[2001:db8::7]:80"]), 443);
     assert_eq!(alice.bind(&mut world, 0x4000, "[2001:db8::7]:80"), 443);
+    assert_eq!(alice.permit(&mut world, &["[::ffff:198.51.100.7]:80"]), 443);
     let (mut world, mut alice) = world_v6(config());
     assert_eq!(alice.permit(&mut world, &["198.51.100.7:80"]), 443);
     assert_eq!(alice.bind(&mut world, 0x4000, "198.51.100.7:80"), 443);
+    assert_eq!(alice.permit(&mut world, &["127.0.0.1:80"]), 443, "the family comes before the policy");
 }
 
 /// TURNS-12.2-2, TURNS-11.3-1, TURNS-12.6-1: empty data makes a datagram too.
