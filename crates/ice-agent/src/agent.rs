@@ -419,8 +419,9 @@ impl IceAgent {
     /// At most one new transaction each Ta: a check, a question to a server, a check repeated.
     fn start_transactions(&mut self) {
         while self.pacer.is_ready(self.shared.now) {
-            let started =
-                self.gatherer.start_next(&mut self.shared) || self.session.start_next_check(&mut self.shared);
+            let started = self.session.start_next_check(&mut self.shared)
+                || self.gatherer.start_next(&mut self.shared)
+                || self.session.repeat_check(&mut self.shared);
             if !started {
                 return;
             }
