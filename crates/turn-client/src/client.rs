@@ -272,7 +272,7 @@ impl Client {
     fn handle_indication<'p>(&mut self, message: &Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
         let (peer, content) = relay::read_indication(message)?;
         self.allocation.live().ok_or(Dropped::NoAllocation)?;
-        if !self.permissions.is_asked(self.now, peer.ip().to_canonical()) {
+        if !self.permissions.is_asked(self.now, peer.ip()) {
             return Err(Dropped::NoPermission);
         }
         match content {

@@ -135,6 +135,14 @@ fn a_data_indication_is_unwrapped_in_place() {
 }
 
 #[test]
+fn one_peer_has_one_address_in_whatever_form_it_comes() {
+    let mut world = permitted();
+    let packet = data_from("[::ffff:203.0.113.7]:1234", b"x");
+    assert_eq!(app(world.hear(&packet), &packet).0, "203.0.113.7:1234");
+    assert!(world.client.send_plan(world.now, at("[::ffff:203.0.113.7]:1234"), 1).is_ok());
+}
+
+#[test]
 fn channel_data_is_unwrapped_in_place_whatever_follows_it() {
     let (mut world, number) = bound();
     for (data, padding) in [(&b"hello"[..], 0), (b"hello", 3), (b"", 0), (b"", 7)] {
