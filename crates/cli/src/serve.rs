@@ -1,5 +1,6 @@
 //! `floe serve`: the embedded STUN and TURN server.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use floe_tokio::{BindError, TurnServer, addresses};
@@ -35,7 +36,12 @@ impl std::fmt::Debug for User {
 
 /// Runs until Ctrl-C or SIGTERM.
 pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
-    let listen = listen_addresses(&options.listen)?;
+    let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
+    if let Some(foreign) = options.relay_ip.iter().find(|ip| !ours.contains(ip)) {
+        let why = io::ErrorKind::AddrNotAvailable.into();
+        return Err(BindError::Socket { address: SocketAddr::new(*foreign, 0), why }.into());
+    }
+    let listen = listen_addresses(&options.listen, &ours);
     let (server, mut events) = TurnServer::bind(config(&options, &listen), &listen)?;
     for address in server.local_addresses() {
         print::serve::listening(options.json, *address)?;
@@ -62,19 +68,18 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
 
 /// An unspecified address stands for all addresses of its family, each with a socket of its own, so that answers leave
 /// from where they were asked.
-fn listen_addresses(asked: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
-    let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
+fn listen_addresses(asked: &[SocketAddr], ours: &[IpAddr]) -> Vec<SocketAddr> {
     if asked.is_empty() {
-        return Ok(ours.into_iter().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).collect());
+        return ours.iter().map(|ip| SocketAddr::new(*ip, DEFAULT_PORT)).collect();
     }
     let expand = |address: &SocketAddr| match address.ip().is_unspecified() {
         true => ours.iter().filter(|ip| ip.is_ipv4() == address.is_ipv4()).copied().collect(),
         false => vec![address.ip()],
     };
-    Ok(asked
+    asked
         .iter()
         .flat_map(|address| expand(address).into_iter().map(|ip| SocketAddr::new(ip, address.port())))
-        .collect())
+        .collect()
 }
 
 fn config(options: &Serve, listen: &[SocketAddr]) -> Config {
@@ -140,6 +145,16 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(relay_addresses(&[], &listen), [ip("192.0.2.1"), ip("::1")]);
         assert_eq!(relay_addresses(&[ip("127.0.0.1")], &listen), [ip("127.0.0.1"), ip("::1")]);
+    }
+
+    #[test]
+    fn an_unspecified_address_stands_for_all_of_its_family() {
+        let ours = ["127.0.0.1", "192.0.2.1", "::1"].map(|text| text.parse().unwrap());
+        let listen = |asked: &str| listen_addresses(&[asked.parse().unwrap()], &ours);
+        assert_eq!(listen("0.0.0.0:5"), ["127.0.0.1:5", "192.0.2.1:5"].map(|text| text.parse().unwrap()));
+        assert_eq!(listen("[::]:5"), ["[::1]:5".parse().unwrap()]);
+        assert_eq!(listen("192.0.2.9:5"), ["192.0.2.9:5".parse().unwrap()]);
+        assert_eq!(listen_addresses(&[], &ours).len(), 3);
     }
 
     #[test]

@@ -136,7 +136,12 @@ fn a_port_in_use_is_one_clear_sentence() {
 
 #[test]
 fn an_address_of_another_machine_is_refused() {
-    fails_in_one_sentence(&["serve", "--listen", "192.0.2.77:3478"], &["192.0.2.77:3478", "no such address"]);
+    fails_in_one_sentence(
+        &["serve", "--listen", "198.51.100.9:3478"],
+        &["198.51.100.9:3478", "no such address"],
+    );
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--relay-ip", "198.51.100.9"];
+    fails_in_one_sentence(&arguments, &["198.51.100.9", "no such address"]);
 }
 
 #[test]

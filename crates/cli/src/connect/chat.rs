@@ -108,6 +108,7 @@ impl Chat {
                     Some(Line::Unusable(why)) => self.printer.wrong_paste(why)?,
                     None => return Ok(()),
                 },
+                else => return Ok(()),
             }
         }
     }
