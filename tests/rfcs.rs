@@ -166,9 +166,9 @@ fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A test is cited by its name, or as `file::name` where the name alone would be ambiguous.
+/// A test is cited by its name, or as `file.rs::name` where the name alone would be ambiguous.
 fn is_there(test: &str, functions: &BTreeMap<PathBuf, BTreeSet<String>>) -> bool {
-    match test.split_once("::") {
+    match test.rsplit_once("::") {
         Some((file, name)) => functions.get(&root().join(file)).is_some_and(|names| names.contains(name)),
         None => functions.values().any(|names| names.contains(test)),
     }

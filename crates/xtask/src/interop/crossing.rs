@@ -103,7 +103,7 @@ pub(crate) fn cross(case: &Case, programs: &Programs, coturn: &Coturn) -> anyhow
     for side in [Side::Offer, Side::Answer] {
         crossing.peer(side).command(&case.start_command(side, coturn))?;
     }
-    crossing.wait("a connection", |crossing| crossing.both(End::is_connected))?;
+    crossing.wait("connection", |crossing| crossing.both(End::is_connected))?;
     for side in [Side::Offer, Side::Answer] {
         crossing.check_pair(side, case.path())?;
         crossing.ping(side)?;
@@ -187,7 +187,9 @@ impl Crossing {
         while !done(self) {
             match self.told.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
                 Ok((side, told)) => self.take(side, told)?,
-                Err(RecvTimeoutError::Disconnected) => bail!("both sides have ended, waiting for {what}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("both sides have ended, and there was no {what}")
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     let (offer, answer) = (&self.offer.last, &self.answer.last);
                     bail!("no {what} after {PATIENCE:?}; the last words: offer {offer}, answer {answer}")
