@@ -1,4 +1,5 @@
 //! Two agents find each other: the road once, on a virtual network.
+#![expect(clippy::unwrap_used, reason = "what is missing is a failed test")]
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ fn kinds(world: &World, id: AgentId) -> (CandidateKind, CandidateKind) {
 #[test]
 fn two_public_hosts_connect_in_one_and_a_half_round_trips() {
     let mut world = World::new(1);
-    let pair = couple(&mut world, Place::Public, |role| Config::new(role));
+    let pair = couple(&mut world, Place::Public, Config::new);
 
     assert!(world.run_until(SECOND, |world| both(world, pair, ConnectionState::Completed)));
 
@@ -101,7 +102,7 @@ fn relay_only_agents_tell_nobody_where_they_are() {
 #[test]
 fn consent_keeps_an_idle_pair_for_an_hour_at_a_packet_every_few_seconds() {
     let mut world = World::new(5);
-    let pair = couple(&mut world, Place::Public, |role| Config::new(role));
+    let pair = couple(&mut world, Place::Public, Config::new);
     world.run_for(SECOND * 3600);
 
     assert!(both(&world, pair, ConnectionState::Completed));
@@ -112,7 +113,7 @@ fn consent_keeps_an_idle_pair_for_an_hour_at_a_packet_every_few_seconds() {
 #[test]
 fn an_unplugged_peer_is_missed_within_nine_seconds_and_given_up_after_thirty() {
     let mut world = World::new(6);
-    let pair = couple(&mut world, Place::Public, |role| Config::new(role));
+    let pair = couple(&mut world, Place::Public, Config::new);
     world.run_for(SECOND * 2);
     world.unplug(pair.1);
     let start = world.net.now();
@@ -129,7 +130,7 @@ fn an_unplugged_peer_is_missed_within_nine_seconds_and_given_up_after_thirty() {
 #[test]
 fn a_short_outage_heals_without_a_restart() {
     let mut world = World::new(7);
-    let pair = couple(&mut world, Place::Public, |role| Config::new(role));
+    let pair = couple(&mut world, Place::Public, Config::new);
     world.run_for(SECOND * 2);
     world.unplug(pair.1);
     world.run_for(SECOND * 20);
@@ -163,7 +164,7 @@ fn a_restart_carries_data_on_the_old_path_until_the_new_one_stands() {
 fn without_any_path_both_give_up_after_patience_and_say_why() {
     let mut world = World::new(9);
     let symmetric = NatBehaviour::new(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
-    let pair = couple(&mut world, Place::Behind(symmetric), |role| Config::new(role));
+    let pair = couple(&mut world, Place::Behind(symmetric), Config::new);
 
     assert!(world.run_until(SECOND * 90, |world| both(world, pair, ConnectionState::Failed)));
     assert!(world.net.now() >= Duration::from_millis(39_500), "patience: {:?}", world.net.now());
