@@ -88,18 +88,12 @@ impl Allocation {
         *self = Self::Live(Live::new(now, grant, chance));
     }
 
-    /// The server refreshed it, for the time it says or else for as long as before. False if that is no time.
-    pub(crate) fn handle_refreshed(
-        &mut self,
-        now: Instant,
-        told: Option<Lifetime>,
-        chance: &mut Chance,
-    ) -> bool {
-        let Self::Live(live) = self else { return true };
+    /// The server refreshed it, for the time it says or else for as long as before.
+    pub(crate) fn handle_refreshed(&mut self, now: Instant, told: Option<Lifetime>, chance: &mut Chance) {
+        let Self::Live(live) = self else { return };
         let lifetime = told.map_or(live.lifetime, |Lifetime(lifetime)| lifetime);
         let grant = Grant { relayed: live.relayed, mapped: live.mapped, lifetime };
         *live = Live::new(now, &grant, chance);
-        !lifetime.is_zero()
     }
 
     /// The server has trouble of its own (5xx): tries again when half of the time left has passed, which ends

@@ -200,3 +200,48 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 
 /// Channels a client keeps at most.
 pub(crate) const MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(203, 0, 113, 7)), 9);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn binding() -> (Channels, ChannelNumber, Chance) {
+        let mut chance = Chance::new([1; 32]);
+        let mut channels = Channels::new(&mut chance);
+        assert!(channels.keep(at(0), PEER));
+        let (_, number) = channels.take_due(at(0)).unwrap();
+        (channels, number, chance)
+    }
+
+    #[test]
+    fn a_channel_that_was_not_refreshed_ends_after_ten_minutes() {
+        let (mut channels, number, mut chance) = binding();
+        assert_eq!(channels.bound(at(0), PEER), None);
+        assert_eq!(channels.peer(at(0), number), Some(PEER), "data may overtake the answer");
+        assert_eq!(channels.handle_bound(at(1), PEER, &mut chance), Some(number));
+        assert_eq!(channels.bound(at(600), PEER), Some(number));
+        assert_eq!((channels.bound(at(601), PEER), channels.peer(at(601), number)), (None, None));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_keeps_the_number_for_longer() {
+        let (mut channels, number, mut chance) = binding();
+        channels.forget(at(1), PEER);
+        assert_eq!(channels.handle_bound(at(30), PEER, &mut chance), None);
+        assert_eq!(channels.peer(at(30), number), None);
+
+        let mut another = |port, now| {
+            channels.next = number;
+            assert!(channels.keep(now, SocketAddr::new(PEER.ip(), port)));
+            channels.take_due(now).unwrap().1
+        };
+        assert_ne!(another(10, at(929)), number);
+        assert_eq!(another(11, at(930)), number);
+    }
+}

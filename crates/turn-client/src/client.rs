@@ -188,9 +188,7 @@ impl Machine for Client {
     fn handle_input<'p>(&mut self, now: Instant, input: Input<'p>) -> Received<PeerData<'p>> {
         self.now = self.now.max(now);
         // First of all: what came over while the host slept finds no allocation any more.
-        if self.allocation.is_expired(self.now) {
-            self.lose(LostReason::Expired);
-        }
+        self.expire();
         let verdict = match input {
             Input::Datagram { socket, from, data } if self.is_ours(socket, from) => {
                 self.handle_datagram(data)
@@ -342,7 +340,7 @@ impl Client {
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
-            Task::Refresh => self.handle_refreshed(answer),
+            Task::Refresh => self.allocation.handle_refreshed(self.now, answer.find(), &mut self.chance),
             Task::Permit(peer) => self.handle_permitted(peer),
             Task::Bind { peer, .. } => self.handle_bound(peer),
         }
@@ -378,12 +376,6 @@ impl Client {
                 self.tell(Event::Failed(AllocateFailure::BadAnswer(what)));
                 self.ask(Task::Delete, 0);
             }
-        }
-    }
-
-    fn handle_refreshed(&mut self, answer: &Message<'_>) {
-        if !self.allocation.handle_refreshed(self.now, answer.find(), &mut self.chance) {
-            self.lose(LostReason::Expired);
         }
     }
 
@@ -452,6 +444,7 @@ impl Client {
 impl Client {
     /// Does what is due, and finds out when there will be more to do. The last step of every door.
     fn advance(&mut self) {
+        self.expire();
         while let Some(due) = self.requests.next_due(self.now) {
             match due {
                 Due::Resend(id) => self.queue.push_back(Queued::Request(id)),
@@ -471,6 +464,12 @@ impl Client {
             self.ask(Task::Bind { peer, channel }, 0);
         }
         self.wait = self.next_wait();
+    }
+
+    fn expire(&mut self) {
+        if self.allocation.is_expired(self.now) {
+            self.lose(LostReason::Expired);
+        }
     }
 
     fn next_wait(&self) -> Option<(Instant, Why)> {

@@ -196,6 +196,20 @@ fn what_no_permission_or_channel_covers_is_dropped() {
     }
     assert_eq!(world.client.drops().total(), 8);
 
+    let mut bent =
+        indication(Method::DATA, |b| b.attribute(&XorPeerAddress(at(PEER))).attribute(&Data(b"x")));
+    bent.extend([0x80, 0x28, 0, 4, 1, 2, 3, 4]);
+    bent[3] += 8;
+    assert_eq!(world.hear(&bent), Received::Dropped(Dropped::BadFingerprint)); // STUN-6.3-3
+
+    // TURN-12.6-2: the permission has expired, the channel has not.
+    let then = world.now;
+    world.now = then + secs(300.0);
+    assert_eq!(world.hear(&channel_data(number, b"x")), Received::Dropped(Dropped::NoPermission));
+    world.run(secs(1.0));
+    let packet = channel_data(number, b"x");
+    assert_eq!(app(world.hear(&packet), &packet).1, b"x");
+
     // TURN-12.6-2: the permission is gone, and the channel with it.
     world.client.revoke(ip("203.0.113.7"));
     assert_eq!(world.hear(&channel_data(number, b"x")), Received::Dropped(Dropped::UnknownChannel));

@@ -11,7 +11,7 @@ mod support;
 use std::time::Duration;
 
 use floe_stun::attribute::{Family, Lifetime, RequestedAddressFamily, Software};
-use floe_stun::{Icmp, Input, Instant, Machine, Method, Password};
+use floe_stun::{Class, Icmp, Input, Instant, Machine, Method, Password};
 use floe_turn_client::{
     AllocateFailure, BadAnswer, Config, Credentials, Event, LostReason, Refusal, SendError,
 };
@@ -135,7 +135,7 @@ fn a_short_lifetime_is_refreshed_at_half_time_and_the_servers_word_counts() {
 #[test]
 fn releasing_deletes_and_says_so() {
     let mut world = World::allocated();
-    world.permit("203.0.113.7");
+    world.bind("203.0.113.7:9");
     world.run(secs(1.0));
     let _ = world.events();
 
@@ -249,6 +249,14 @@ fn a_server_that_restarted_and_says_400_is_asked_for_the_allocation() {
     assert!(matches!(world.events()[..], [Event::NotPermitted { .. }]));
     assert_eq!(world.server.of(Method::REFRESH).len(), 1);
     assert!(world.client.relayed().is_some());
+
+    // A question that is under way is not asked twice.
+    world.server.fault(Method::REFRESH, Fault::Deaf, 1);
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(400), 2);
+    world.permit("203.0.113.7");
+    world.permit("203.0.113.8");
+    world.run(secs(0.3));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 2);
 }
 
 #[test]
@@ -312,6 +320,22 @@ fn a_clock_that_goes_back_stands_still() {
     world.run(secs(600.0));
     assert_eq!(world.events(), [Event::Permitted { peer: ip("203.0.113.7") }]);
     assert!(world.client.relayed().is_some());
+}
+
+#[test]
+fn an_answer_under_a_clock_that_went_back_counts_from_the_latest_time_there_was() {
+    let mut world = World::allocated();
+    world.run(secs(400.0));
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 1);
+    world.permit("203.0.113.7");
+    let asked = world.server.asked.last().unwrap().clone();
+    let key = world.server.key(&asked.message());
+    let answer = support::finish(&asked.message(), Class::Success, Some((&key, false)), |b| b);
+
+    let input = Input::Datagram { socket: SOCKET, from: server_address(), data: &answer };
+    let _ = world.client.handle_input(Instant::ORIGIN, input);
+
+    assert!(world.client.send_plan(world.now, at("203.0.113.7:9"), 5).is_ok());
 }
 
 #[test]
@@ -405,6 +429,31 @@ fn an_answer_that_lacks_what_it_must_have_is_no_allocation() {
     world.run(secs(60.0));
     let lacks = BadAnswer::Lacks("XOR-RELAYED-ADDRESS");
     assert_eq!(world.events(), [Event::Failed(AllocateFailure::BadAnswer(lacks))]);
+}
+
+#[test]
+fn an_allocation_of_no_duration_is_none() {
+    let mut server = Server::new();
+    server.lifetime = Duration::ZERO;
+    let mut world = World::with(config(), server);
+    world.run(secs(60.0));
+    let lacks = BadAnswer::Lacks("a LIFETIME above zero");
+    assert_eq!(world.events(), [Event::Failed(AllocateFailure::BadAnswer(lacks))]);
+
+    let mut world = World::allocated();
+    world.server.lifetime = Duration::ZERO;
+    world.run(secs(600.0));
+    assert_eq!(world.events(), [Event::Lost(LostReason::Expired)]);
+}
+
+#[test]
+fn a_wish_for_no_duration_deletes_nothing() {
+    let mut config = config();
+    config.lifetime = Duration::ZERO;
+    let mut world = World::with(config, Server::new());
+    world.run(secs(600.0));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+    assert!(world.server.allocated && world.client.relayed().is_some());
 }
 
 #[test]

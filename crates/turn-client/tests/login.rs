@@ -11,7 +11,7 @@ mod support;
 use floe_stun::attribute::{
     Algorithm, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, UserHash, Username,
 };
-use floe_stun::{Dropped, Integrity, Key, Method, Password, Received, userhash};
+use floe_stun::{Builder, Class, Dropped, Integrity, Key, Method, Password, Received, userhash};
 use floe_turn_client::{AllocateFailure, BadAnswer, Event, LostReason, Refusal};
 
 use support::{
@@ -71,6 +71,19 @@ fn later_requests_carry_the_login_from_the_start() {
     assert_eq!(world.server.of(Method::CREATE_PERMISSION).len(), 3);
     assert_eq!(world.server.of(Method::CHANNEL_BIND).len(), 2);
     assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+}
+
+#[test]
+fn requests_are_signed_as_the_first_answer_was() {
+    let mut server = Server::new();
+    server.strong = true;
+    let mut world = World::with(config(), server);
+    world.permit("203.0.113.7");
+    world.run(secs(1.0));
+    // STUN-9.2.3.2-2
+    let signed: Vec<_> = world.server.asked[1..].iter().map(|asked| signature(asked, &md5_key())).collect();
+    assert_eq!(signed, [Some(Integrity::Sha1), Some(Integrity::Sha256)]);
+    assert!(world.client.is_permitted(ip("203.0.113.7")));
 }
 
 #[test]
@@ -332,11 +345,33 @@ fn an_answer_signed_with_less_than_the_request_is_not_believed() {
     world.permit("203.0.113.7");
 
     let asked = world.server.asked.last().unwrap().clone();
-    let weak = finish(&asked.message(), floe_stun::Class::Success, Some((&sha256_key(), false)), |b| b);
+    let weak = finish(&asked.message(), Class::Success, Some((&sha256_key(), false)), |b| b);
     assert_eq!(world.hear(&weak), Received::Dropped(Dropped::BadIntegrity)); // STUN-9.1.4-1
-    let good = finish(&asked.message(), floe_stun::Class::Success, Some((&sha256_key(), true)), |b| b);
+    let good = finish(&asked.message(), Class::Success, Some((&sha256_key(), true)), |b| b);
     assert_eq!(world.hear(&good), Received::Consumed);
     assert_eq!(world.events(), [Event::Permitted { peer: ip("203.0.113.7") }]);
+}
+
+#[test]
+fn an_answer_must_be_to_the_method_and_its_fingerprint_right() {
+    let mut world = World::allocated();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 1);
+    world.permit("203.0.113.7");
+    let asked = world.server.asked.last().unwrap().clone();
+
+    let mut buf = [0; 256];
+    let other = Builder::new(&mut buf, Class::Success, Method::CHANNEL_BIND, asked.id);
+    let other = other.integrity(&md5_key()).finish().unwrap();
+    assert_eq!(world.hear(other), Received::Dropped(Dropped::UnexpectedMethod));
+
+    let mut buf = [0; 256];
+    let answer = Builder::new(&mut buf, Class::Success, Method::CREATE_PERMISSION, asked.id);
+    let mut answer = answer.integrity(&md5_key()).fingerprint().finish().unwrap().to_vec();
+    let last = answer.len() - 1;
+    answer[last] ^= 1;
+    assert_eq!(world.hear(&answer), Received::Dropped(Dropped::BadFingerprint)); // STUN-6.3-3
+    answer[last] ^= 1;
+    assert_eq!(world.hear(&answer), Received::Consumed);
 }
 
 #[test]
@@ -346,9 +381,8 @@ fn an_answer_whose_nonce_promises_a_list_that_is_not_there_is_ignored() {
     world.permit("203.0.113.7");
     let asked = world.server.asked.last().unwrap().clone();
     let nonce = format!("{ALGORITHMS}x");
-    let answer = finish(&asked.message(), floe_stun::Class::Success, Some((&md5_key(), false)), |b| {
-        b.attribute(&Nonce(&nonce))
-    });
+    let answer =
+        finish(&asked.message(), Class::Success, Some((&md5_key(), false)), |b| b.attribute(&Nonce(&nonce)));
     // STUN-9.2.5-6
     assert_eq!(world.hear(&answer), Received::Dropped(Dropped::MissingAttribute));
     assert_eq!(world.events(), []);

@@ -92,6 +92,8 @@ pub(crate) struct Server {
     pub(crate) realm: &'static str,
     pub(crate) password: &'static str,
     pub(crate) algorithms: Option<PasswordAlgorithms<'static>>,
+    /// Signs with SHA-256 what was signed without.
+    pub(crate) strong: bool,
     pub(crate) lifetime: Duration,
     pub(crate) relayed: SocketAddr,
     pub(crate) allocated: bool,
@@ -109,6 +111,7 @@ impl Server {
             realm: REALM,
             password: PASSWORD,
             algorithms: None,
+            strong: false,
             lifetime: Duration::from_secs(600),
             relayed: at("192.0.2.1:50000"),
             allocated: false,
@@ -179,7 +182,7 @@ impl Server {
         if request.find() != Some(Nonce(&self.nonce())) {
             return self.challenge(request, ErrorCode::STALE_NONCE);
         }
-        let sealed = Some((key, sha256));
+        let sealed = Some((key, sha256 || self.strong));
         match self.serve(request) {
             Ok(()) => Some(grant(request, self, sealed)),
             Err(code) => Some(refuse(request, code, sealed)),
