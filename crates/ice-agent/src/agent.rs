@@ -436,9 +436,10 @@ impl IceAgent {
             self.previous = None;
         }
         if state != self.state {
-            let healed = self.state == ConnectionState::Disconnected && state != ConnectionState::Failed;
+            let works = matches!(state, ConnectionState::Connected | ConnectionState::Completed);
+            let healed = works && self.state == ConnectionState::Disconnected;
             self.state = state;
-            let why = if healed && state != ConnectionState::Closed { StateReason::Heard } else { why };
+            let why = if healed { StateReason::Heard } else { why };
             self.shared.report(Event::State { state, why });
         }
     }

@@ -208,13 +208,13 @@ impl Session {
             return self.fail_check(shared, check, PairFailure::BadAnswer);
         };
         let Some(pair) = self.list.get_mut(check.pair) else { return };
-        let Some(local) = shared.locals.proven(pair.via, canonical(mapped), check.priority) else { return };
-        let foundation = pair.foundation;
-        match &mut pair.check {
-            CheckState::Succeeded(valid) => {
-                valid.consent.handle_answer(shared.now, &mut shared.chance);
-            }
-            _ => {
+        let (via, foundation) = (pair.via, pair.foundation);
+        match pair.valid_mut() {
+            Some(valid) => valid.consent.handle_answer(shared.now, &mut shared.chance),
+            None => {
+                let most = shared.config.limits.local_candidates;
+                let proven = shared.locals.proven(via, canonical(mapped), check.priority, most);
+                let Some(local) = proven else { return };
                 let consent = Consent::granted(shared.now, &mut shared.chance);
                 pair.check = CheckState::Succeeded(Valid { local, since: shared.now, consent });
                 self.list.thaw(foundation);
@@ -227,7 +227,9 @@ impl Session {
         let code = message.find::<ErrorCode<'_>>().map_or(0, |error| error.code);
         match code {
             ROLE_CONFLICT => self.handle_role_conflict(shared, check),
-            FORBIDDEN if self.is_selected(check.pair) => self.lose(check.pair, StateReason::ConsentRevoked),
+            FORBIDDEN if self.list.get(check.pair).is_some_and(|pair| pair.valid().is_some()) => {
+                self.lose(check.pair, PairFailure::Refused(code), StateReason::ConsentRevoked);
+            }
             _ => self.fail_check(shared, check, PairFailure::Refused(code)),
         }
     }
@@ -245,15 +247,16 @@ impl Session {
         }
     }
 
-    /// A check ended without success. That matters only if nothing else is under way for its pair.
+    /// A check ended without success. Silence matters only if nothing else is under way for its pair; what the
+    /// peer says is final.
     fn fail_check(&mut self, shared: &Shared, check: &Check, why: PairFailure) {
-        let pending = self.checks.values().any(|other| other.pair == check.pair);
+        let silent = why == PairFailure::TimedOut;
+        let pending = silent && self.checks.values().any(|other| other.pair == check.pair);
         let triggered = self.list.is_triggered(check.pair);
         let Some(pair) = self.list.get_mut(check.pair) else { return };
         let declined = check.nominating && matches!(pair.nomination, Nomination::Asking(_));
         if (declined || pair.is_in_progress()) && !pending && !triggered {
-            pair.nomination = Nomination::None;
-            pair.check = CheckState::Failed(why);
+            pair.fail(why);
             self.last_failure = Some(why);
             self.consider_nomination(shared);
         }
@@ -315,10 +318,12 @@ impl Session {
         for id in active {
             while let Some(due) = self.consent_due(shared, id) {
                 match due {
+                    // A lite agent only answers (RFC 7675 §1).
+                    Due::Ask if shared.config.lite => {}
                     Due::Ask => self.send_check(shared, id, Purpose::Consent),
-                    Due::Silent => {}
+                    Due::Silent => self.drop_nominee(shared, id),
                     Due::Expired => {
-                        self.lose(id, StateReason::ConsentExpired);
+                        self.lose(id, PairFailure::TimedOut, StateReason::ConsentExpired);
                         break;
                     }
                 }
@@ -332,15 +337,15 @@ impl Session {
     }
 
     /// A pair that worked may not be sent on any more; its outstanding requests are forgotten (RFC 7675 §5.1).
-    fn lose(&mut self, id: PairId, why: StateReason) {
+    fn lose(&mut self, id: PairId, why: PairFailure, reason: StateReason) {
         self.checks.retain(|_, check| check.pair != id);
         if let Some(pair) = self.list.get_mut(id) {
-            pair.check = CheckState::Failed(PairFailure::TimedOut);
+            pair.fail(why);
         }
         if self.is_selected(id) {
-            self.fatal = Some(why);
+            self.fatal = Some(reason);
         }
-        self.last_failure = Some(PairFailure::TimedOut);
+        self.last_failure = Some(why);
     }
 }
 

@@ -86,16 +86,16 @@ impl Checklist {
 
     /// The best pair to check next in the stream whose turn it is, by RFC 8445 §6.1.4.2; `ready` says whether a
     /// pair can be checked at the moment.
-    pub(crate) fn next(&mut self, streams: u16, mut ready: impl FnMut(&Pair) -> bool) -> Option<PairId> {
+    pub(crate) fn next(&mut self, streams: u16, ready: impl Fn(&Pair) -> bool) -> Option<PairId> {
         for _ in 0..streams.max(1) {
             let stream = self.turn;
             self.turn = StreamId(if stream.0 + 1 >= streams { 0 } else { stream.0 + 1 });
             let found = self
-                .pop_triggered(stream, &mut ready)
-                .or_else(|| self.best_waiting(stream, &mut ready))
+                .pop_triggered(stream, &ready)
+                .or_else(|| self.best_waiting(stream, &ready))
                 .or_else(|| {
-                    self.thaw_idle_foundations(stream);
-                    self.best_waiting(stream, &mut ready)
+                    self.thaw_idle_foundations(stream, &ready);
+                    self.best_waiting(stream, &ready)
                 });
             if found.is_some() {
                 return found;
@@ -105,31 +105,32 @@ impl Checklist {
     }
 
     /// Whether [`Self::next`] would find one.
-    pub(crate) fn has_next(&self, mut ready: impl FnMut(&Pair) -> bool) -> bool {
+    pub(crate) fn has_next(&self, ready: impl Fn(&Pair) -> bool) -> bool {
         self.pairs.values().any(|pair| {
             let due = match pair.check {
                 CheckState::Waiting => true,
-                CheckState::Frozen => !self.is_busy(pair.foundation),
+                CheckState::Frozen => !self.is_busy(pair.foundation, &ready),
                 _ => self.is_triggered(pair.id),
             };
             due && ready(pair)
         })
     }
 
-    fn is_busy(&self, foundation: (u16, u16)) -> bool {
-        self.pairs
-            .values()
-            .any(|pair| pair.foundation == foundation && (pair.is_waiting() || pair.is_in_progress()))
+    /// Whether a pair of this foundation is being checked or about to be. One that cannot be, as of a component
+    /// that has its pair, would keep the others frozen for nothing.
+    fn is_busy(&self, foundation: (u16, u16), ready: &impl Fn(&Pair) -> bool) -> bool {
+        let busy = |pair: &Pair| (pair.is_waiting() || pair.is_in_progress()) && ready(pair);
+        self.pairs.values().any(|pair| pair.foundation == foundation && busy(pair))
     }
 
-    fn pop_triggered(&mut self, stream: StreamId, ready: &mut impl FnMut(&Pair) -> bool) -> Option<PairId> {
+    fn pop_triggered(&mut self, stream: StreamId, ready: &impl Fn(&Pair) -> bool) -> Option<PairId> {
         let at = self.triggered.iter().position(|id| {
             self.pairs.get(id).is_some_and(|pair| pair.component.stream == stream && ready(pair))
         })?;
         self.triggered.remove(at)
     }
 
-    fn best_waiting(&self, stream: StreamId, ready: &mut impl FnMut(&Pair) -> bool) -> Option<PairId> {
+    fn best_waiting(&self, stream: StreamId, ready: &impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.pairs
             .values()
             .filter(|pair| pair.component.stream == stream && pair.is_waiting() && ready(pair))
@@ -138,17 +139,18 @@ impl Checklist {
     }
 
     /// RFC 8445 §6.1.4.2: one pair of each foundation that nobody is checking or about to check.
-    fn thaw_idle_foundations(&mut self, stream: StreamId) {
+    fn thaw_idle_foundations(&mut self, stream: StreamId, ready: &impl Fn(&Pair) -> bool) {
+        let frozen = |pair: &Pair| matches!(pair.check, CheckState::Frozen) && ready(pair);
         let mut order: Vec<_> = self
             .pairs
             .values()
-            .filter(|pair| pair.component.stream == stream && matches!(pair.check, CheckState::Frozen))
+            .filter(|pair| pair.component.stream == stream && frozen(pair))
             .map(|pair| (Reverse(pair.priority), pair.id))
             .collect();
         order.sort_unstable();
         for (_, id) in order {
             let Some(foundation) = self.pairs.get(&id).map(|pair| pair.foundation) else { continue };
-            if !self.is_busy(foundation)
+            if !self.is_busy(foundation, ready)
                 && let Some(pair) = self.pairs.get_mut(&id)
             {
                 pair.check = CheckState::Waiting;
@@ -191,21 +193,25 @@ impl Checklist {
         }
     }
 
-    /// Gives up the least valuable pairs above the limit: failed ones first, then low priorities, and never one
-    /// that works or is being nominated (RFC 8838 §10).
+    /// Gives up the least valuable pairs above the limit: failed ones first, those that the peer checked last, low
+    /// priorities before high ones, and never one that works or is being nominated (RFC 8838 §10).
     pub(crate) fn limit(&mut self, most: usize) {
         while self.pairs.len() > most {
             let least = self
                 .pairs
                 .values()
-                .filter(|pair| pair.valid().is_none() && pair.nomination == Nomination::None && !pair.heard)
-                .min_by_key(|pair| (!matches!(pair.check, CheckState::Failed(_)), pair.priority))
+                .filter(|pair| pair.valid().is_none() && pair.nomination == Nomination::None)
+                .min_by_key(|pair| (pair.heard, pair.failure().is_none(), pair.priority))
                 .map(|pair| pair.id);
             match least {
                 Some(id) => self.remove(id),
                 None => return,
             }
         }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pairs.len()
     }
 
     pub(crate) fn remove(&mut self, id: PairId) {

@@ -70,9 +70,14 @@ impl Consent {
         now < self.expires_at
     }
 
+    /// Whether an answer is overdue and nothing else has come for a while.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(self.state, State::Silent { .. })
+    }
+
     /// For how long nothing has come, once that is worth telling.
     pub(crate) fn silence(&self, now: Instant) -> Option<Duration> {
-        matches!(self.state, State::Silent { .. }).then(|| now - self.heard)
+        self.is_silent().then(|| now - self.heard)
     }
 
     /// To be called when [`Self::deadline`] has passed, again and again until it has nothing to say.

@@ -78,7 +78,7 @@ impl IceAgent {
             return Err(Dropped::BadFingerprint);
         }
         let Some(Username(username)) = message.find() else { return Err(Dropped::MissingAttribute) };
-        let ours = username.split_once(':').map_or(username, |(ours, _)| ours);
+        let Some((ours, _)) = username.split_once(':') else { return Err(Dropped::UnknownUsername) };
         let named = |session: &&mut Session| session.local.credentials.ufrag == ours;
         let mut sessions = core::iter::once(&mut self.session).chain(self.previous.as_mut());
         let session = sessions.find(named).ok_or(Dropped::UnknownUsername)?;

@@ -141,12 +141,22 @@ impl Locals {
     }
 
     /// The candidate that a check from `via` proved: the one with the mapped address, or a new peer-reflexive
-    /// one with the priority that the check carried (RFC 8445 §7.2.5.3.1).
-    pub(crate) fn proven(&mut self, via: Via, mapped: SocketAddr, priority: u32) -> Option<CandidateId> {
+    /// one with the priority that the check carried (RFC 8445 §7.2.5.3.1). With `most` candidates there are no new
+    /// ones, and the base's own stands for it.
+    pub(crate) fn proven(
+        &mut self,
+        via: Via,
+        mapped: SocketAddr,
+        priority: u32,
+        most: usize,
+    ) -> Option<CandidateId> {
         if let Some(id) = self.find(via, mapped) {
             return Some(id);
         }
         let base = *self.bases.get(&via)?;
+        if self.candidates.len() >= most {
+            return Some(base.candidate);
+        }
         let origin = Origin { kind: CandidateKind::PeerReflexive, base: base.address.ip(), server: None };
         Some(self.insert(via, base.component, base.preference, mapped, origin, |candidate| {
             candidate.priority = priority;

@@ -1,6 +1,7 @@
 //! Choosing: the controlling agent nominates, both select (RFC 8445 §7.2.5.3.4, §7.3.1.5, §8.1).
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use floe_stun::Instant;
 
@@ -44,10 +45,20 @@ impl Session {
         }
     }
 
+    /// A pair is not heard any more: it is no longer the one to nominate. There may be others (RFC 8445 §7.2.5.3.4
+    /// would give up).
+    pub(crate) fn drop_nominee(&mut self, shared: &Shared, id: PairId) {
+        if shared.stance.is_controlling()
+            && let Some(pair) = self.list.get_mut(id).filter(|pair| pair.is_asked())
+        {
+            pair.nomination = Nomination::None;
+        }
+    }
+
     pub(crate) fn nomination_deadline(&self, shared: &Shared) -> Option<Instant> {
         let waits = shared.components().filter_map(|component| match self.decide(shared, component)? {
             (_, Decision::Now) => None,
-            (_, Decision::After(wait)) => Some(shared.now + wait),
+            (_, Decision::After(wait)) => Some(shared.now + wait.max(SOONEST)),
         });
         waits.min()
     }
@@ -78,16 +89,17 @@ impl Session {
 
     /// Both sides agree on a working pair: it is selected unless a better one is (RFC 8445 §8.1.1, §8.1.2).
     pub(crate) fn nominate(&mut self, shared: &mut Shared, id: PairId) {
+        let outranked = self.is_outranked(id);
         let Some(pair) = self.list.get_mut(id) else { return };
         pair.nomination = Nomination::Done;
-        let (component, priority, via, to) = (pair.component, pair.priority, pair.via, pair.to);
-        let before = self.selected.get(&component).and_then(|selected| self.list.get(*selected));
-        let why = match before {
-            Some(before) if before.valid().is_some() && before.priority >= priority => return,
+        let (component, via, to) = (pair.component, pair.via, pair.to);
+        if outranked {
+            return;
+        }
+        let why = match self.selected.insert(component, id) {
             Some(_) => SelectedReason::BetterNominated,
             None => SelectedReason::Nominated,
         };
-        self.selected.insert(component, id);
         self.list.conclude(component);
         self.cancel_rivals(component, id);
         if let Via::Relay(relay) = via {
@@ -112,3 +124,6 @@ impl Session {
         })
     }
 }
+
+/// A policy that asks for no time at all is asked again after this.
+const SOONEST: Duration = Duration::from_millis(1);

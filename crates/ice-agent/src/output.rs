@@ -226,7 +226,8 @@ pub struct SelectedPair {
 pub enum SelectedReason {
     /// The controlling agent nominated it (RFC 8445 §8.1.1).
     Nominated,
-    /// A nominated pair with a higher priority than the one before (RFC 8445 §8.1.1, for peers of RFC 5245).
+    /// A nominated pair with a higher priority than the one before, or a silent one's successor (RFC 8445 §8.1.1,
+    /// for peers that nominate more than once).
     BetterNominated,
 }
 

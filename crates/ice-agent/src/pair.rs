@@ -100,6 +100,14 @@ impl Pair {
         }
     }
 
+    /// It does not work, or not any more; a nomination under way is off.
+    pub(crate) const fn fail(&mut self, why: PairFailure) {
+        self.check = CheckState::Failed(why);
+        if self.is_asked() {
+            self.nomination = Nomination::None;
+        }
+    }
+
     pub(crate) fn note_data_sent(&mut self, now: Instant, len: usize) {
         self.counters.packets_sent += 1;
         self.counters.bytes_sent += len as u64;

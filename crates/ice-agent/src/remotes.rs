@@ -31,13 +31,26 @@ pub(crate) struct Remote {
 /// How we came to know a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The peer told us.
-    Signalled,
+    /// The peer told us, perhaps with the user name fragment it belongs to (RFC 8838 §9).
+    Signalled { ufrag: Option<String> },
     /// A check came from there, in the name of this user name fragment (RFC 8445 §7.3.1.3).
     Learned {
         /// The peer's own, from behind the colon of USERNAME.
         ufrag: String,
     },
+}
+
+impl Origin {
+    const fn is_signalled(&self) -> bool {
+        matches!(self, Self::Signalled { .. })
+    }
+
+    fn ufrag(&self) -> Option<&str> {
+        match self {
+            Self::Signalled { ufrag } => ufrag.as_deref(),
+            Self::Learned { ufrag } => Some(ufrag),
+        }
+    }
 }
 
 /// What became of a signalled candidate.
@@ -65,7 +78,8 @@ impl Remotes {
         }
         self.check_room(read.address.ip(), limits)?;
         let id = CandidateId(Side::Remote, ids.next());
-        self.insert(id, component, read, Origin::Signalled);
+        let origin = Origin::Signalled { ufrag: read.ufrag.clone() };
+        self.insert(id, component, read, origin);
         Ok(Signalled::New(id))
     }
 
@@ -84,7 +98,7 @@ impl Remotes {
         if let Some(&id) = self.by_address.get(&(component, address)) {
             return Some(id);
         }
-        let learned = self.candidates.values().filter(|remote| remote.origin != Origin::Signalled).count();
+        let learned = self.candidates.values().filter(|remote| !remote.origin.is_signalled()).count();
         if learned >= limits.peer_reflexive || self.check_room(address.ip(), limits).is_err() {
             return None;
         }
@@ -102,12 +116,12 @@ impl Remotes {
         Some(id)
     }
 
-    /// The peer's user name fragment is known now: what was learned in another's name is forgotten.
+    /// The peer's user name fragment is known now: what was told or learned in another's name is forgotten.
     pub(crate) fn forget_strangers(&mut self, known: &str) -> Vec<CandidateId> {
         let strangers: Vec<_> = self
             .candidates
             .iter()
-            .filter(|(_, remote)| matches!(&remote.origin, Origin::Learned { ufrag } if ufrag != known))
+            .filter(|(_, remote)| remote.origin.ufrag().is_some_and(|ufrag| ufrag != known))
             .map(|(id, _)| *id)
             .collect();
         for id in &strangers {
@@ -127,12 +141,12 @@ impl Remotes {
     }
 
     fn promote(&mut self, id: CandidateId, read: Read) -> Signalled {
-        let foundation = self.intern(&read.foundation);
-        let Some(remote) = self.candidates.get_mut(&id) else { return Signalled::Known(id) };
-        if remote.origin == Origin::Signalled {
+        if self.candidates.get(&id).is_none_or(|remote| remote.origin.is_signalled()) {
             return Signalled::Known(id);
         }
-        remote.origin = Origin::Signalled;
+        let foundation = self.intern(&read.foundation);
+        let Some(remote) = self.candidates.get_mut(&id) else { return Signalled::Known(id) };
+        remote.origin = Origin::Signalled { ufrag: read.ufrag };
         remote.foundation = foundation;
         remote.candidate.kind = read.kind;
         remote.candidate.priority = read.priority;

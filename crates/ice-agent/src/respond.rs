@@ -91,12 +91,11 @@ impl Session {
         let limits = shared.config.limits;
         let remote = self.remotes.learn(component, from, priority, ufrag, &mut shared.remote_ids, &limits)?;
         self.list.limit(limits.pairs.saturating_sub(1));
-        self.add_pair(shared, via, remote)
+        if self.list.len() < limits.pairs { self.add_pair(shared, via, remote) } else { None }
     }
 
     /// An authenticated check came on a pair: check it too, soon (§7.3.1.4), and note a nomination (§7.3.1.5).
     fn handle_heard(&mut self, shared: &mut Shared, id: PairId, use_candidate: bool) {
-        let lite = shared.config.lite;
         let nominated = use_candidate && !shared.stance.is_controlling();
         let (outranked, concluded) = (self.is_outranked(id), self.is_concluded(id));
         let Some(pair) = self.list.get_mut(id) else { return };
@@ -104,19 +103,20 @@ impl Session {
         if let Some(valid) = pair.valid_mut() {
             valid.consent.handle_sound(shared.now);
         }
-        if lite {
-            return self.accept_as_lite(shared, id, use_candidate);
+        let wanted = nominated && !outranked && !pair.is_asked();
+        if shared.config.lite {
+            return self.accept_as_lite(shared, id, wanted);
         }
-        let wanted = nominated && !outranked && pair.nomination == Nomination::None;
         if wanted {
             pair.nomination = Nomination::Asked;
         }
-        match pair.check {
-            CheckState::Succeeded(_) if wanted => self.nominate(shared, id),
-            CheckState::Succeeded(_) => {}
+        match pair.valid().map(|valid| valid.consent.is_fresh(shared.now)) {
+            Some(true) if wanted => self.nominate(shared, id),
+            Some(fresh) if fresh || !wanted => {}
             // A check in the data phase is answered and changes nothing (RFC 8445 §11).
-            _ if concluded && !wanted => {}
-            CheckState::InProgress(_) | CheckState::Waiting | CheckState::Frozen | CheckState::Failed(_) => {
+            None if concluded && !wanted => {}
+            // Also a pair that worked once and has been out of use since: consent is to be asked for again.
+            _ => {
                 pair.check = CheckState::Waiting;
                 self.cancel_checks(id);
                 self.list.trigger(id);
@@ -128,15 +128,18 @@ impl Session {
         self.list.get(id).is_none_or(|pair| self.selected.contains_key(&pair.component))
     }
 
-    /// Whether the component has a selected pair already that is better than this one, or this very one.
-    fn is_outranked(&self, id: PairId) -> bool {
+    /// Whether the component has this very pair selected, or a better one that is still heard.
+    pub(crate) fn is_outranked(&self, id: PairId) -> bool {
         let Some(pair) = self.list.get(id) else { return true };
         let selected = self.selected.get(&pair.component).and_then(|selected| self.list.get(*selected));
-        selected.is_some_and(|selected| selected.valid().is_some() && selected.priority >= pair.priority)
+        selected.is_some_and(|selected| {
+            let holds = |valid: &Valid| selected.priority >= pair.priority && !valid.consent.is_silent();
+            selected.valid().is_some_and(|valid| selected.id == id || holds(valid))
+        })
     }
 
     /// A lite agent believes the peer's check (RFC 8445 §7.3.2).
-    fn accept_as_lite(&mut self, shared: &mut Shared, id: PairId, use_candidate: bool) {
+    fn accept_as_lite(&mut self, shared: &mut Shared, id: PairId, wanted: bool) {
         let Some(pair) = self.list.get_mut(id) else { return };
         match pair.valid_mut() {
             Some(valid) => {
@@ -147,7 +150,7 @@ impl Session {
                 pair.check = CheckState::Succeeded(Valid { local: pair.local, since: shared.now, consent });
             }
         }
-        if use_candidate && pair.nomination == Nomination::None {
+        if wanted {
             self.nominate(shared, id);
         }
     }

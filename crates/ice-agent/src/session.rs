@@ -226,7 +226,7 @@ impl Session {
     fn fail_where(&mut self, why: PairFailure, mut condemned: impl FnMut(&Pair) -> bool) {
         for pair in self.list.iter_mut() {
             if condemned(pair) {
-                pair.check = CheckState::Failed(why);
+                pair.fail(why);
                 self.last_failure = Some(why);
                 self.checks.retain(|_, check| check.pair != pair.id);
             }
@@ -243,7 +243,7 @@ impl Session {
         }
     }
 
-    /// The pair that carries data now: the selected one, else the best that works.
+    /// The pair that carries data now: the selected one, else the best that works and is heard.
     pub(crate) fn active(&self, component: ComponentId) -> Option<&Pair> {
         let selected = self.selected.get(&component).and_then(|id| self.list.get(*id));
         selected.or_else(|| self.best_valid(component))
@@ -252,8 +252,10 @@ impl Session {
     pub(crate) fn best_valid(&self, component: ComponentId) -> Option<&Pair> {
         self.list
             .iter()
-            .filter(|pair| pair.component == component && pair.valid().is_some())
-            .max_by_key(|pair| pair.priority)
+            .filter(|pair| pair.component == component)
+            .filter_map(|pair| pair.valid().map(|valid| (!valid.consent.is_silent(), pair.priority, pair)))
+            .max_by_key(|(heard, priority, _)| (*heard, *priority))
+            .map(|(_, _, pair)| pair)
     }
 
     /// Components that need a pair: the second and later ones only if the peer has them too.
