@@ -15,8 +15,8 @@ use floe_stun::{Builder, Class, Dropped, Integrity, Key, Method, Password, Recei
 use floe_turn_client::{AllocateFailure, BadAnswer, Event, LostReason, Refusal};
 
 use support::{
-    ALGORITHMS, ANONYMOUS, Fault, PASSWORD, PLAIN, REALM, Server, USER, World, at, config, finish, ip,
-    refuse, secs, signature,
+    ALGORITHMS, ANONYMOUS, Fault, PASSWORD, PLAIN, REALM, Server, Strange, USER, World, at, config, finish,
+    ip, refuse, secs, signature,
 };
 
 /// Offered as MD5 first, then SHA-256.
@@ -372,6 +372,21 @@ fn an_answer_must_be_to_the_method_and_its_fingerprint_right() {
     assert_eq!(world.hear(&answer), Received::Dropped(Dropped::BadFingerprint)); // STUN-6.3-3
     answer[last] ^= 1;
     assert_eq!(world.hear(&answer), Received::Consumed);
+}
+
+#[test]
+fn who_signed_an_answer_is_asked_before_what_in_it_is_unknown() {
+    let mut world = World::allocated();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 1);
+    world.permit("203.0.113.7");
+    let asked = world.server.asked.last().unwrap().clone();
+    for class in [Class::Success, Class::Error] {
+        let answer = finish(&asked.message(), class, None, |b| b.attribute(&Strange));
+        // STUN-6.3-4
+        assert_eq!(world.hear(&answer), Received::Dropped(Dropped::BadIntegrity));
+    }
+    world.run(secs(1.0));
+    assert_eq!(world.events(), [Event::Permitted { peer: ip("203.0.113.7") }]);
 }
 
 #[test]
