@@ -51,7 +51,7 @@ pub use turn::{
     Lifetime, RequestedAddressFamily, RequestedTransport, ReservationToken,
 };
 
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
 
 /// A typed attribute (RFC 8489 §14). `'a` is the message it borrows from.

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::attribute::{self, Attribute};
-use crate::message::{HEADER_LEN, MAGIC_COOKIE, TransactionId};
+use crate::header::{HEADER_LEN, MAGIC_COOKIE, TransactionId};
 use crate::method::{self, Class, Method};
 use crate::{EncodeError, Key, fingerprint};
 

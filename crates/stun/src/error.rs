@@ -119,16 +119,3 @@ pub struct UriError {
     /// What is wrong with it.
     pub reason: &'static str,
 }
-
-/// The length rule of an attribute as a check.
-pub(crate) fn expect_len(
-    raw: crate::message::RawAttribute<'_>,
-    fits: bool,
-    expected: &'static str,
-) -> Result<(), DecodeError> {
-    if fits {
-        Ok(())
-    } else {
-        Err(DecodeError::WrongLength { attribute: raw.kind, expected, have: raw.value.len() })
-    }
-}

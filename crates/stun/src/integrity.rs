@@ -12,7 +12,8 @@ use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::message::{HEADER_LEN, Message};
+use crate::header::HEADER_LEN;
+use crate::message::Message;
 use crate::{IntegrityError, attribute};
 
 /// A password as it was configured or signalled. Its `Debug` shows nothing and its memory is wiped on drop.

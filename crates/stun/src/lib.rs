@@ -49,6 +49,7 @@ mod channel_data;
 pub mod door;
 mod error;
 mod fingerprint;
+mod header;
 mod instant;
 mod integrity;
 mod message;
@@ -66,9 +67,10 @@ pub use door::{
     RequestId, SocketId, Transmit, Transport, Why,
 };
 pub use error::{DecodeError, EncodeError, IntegrityError, UriError};
+pub use header::{HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE, TransactionId};
 pub use instant::Instant;
 pub use integrity::{Authenticated, Integrity, Key, Password, userhash};
-pub use message::{Attributes, HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE, Message, RawAttribute, TransactionId};
+pub use message::{Attributes, Message, RawAttribute};
 pub use method::{Class, Method};
 pub use send_plan::{Forward, SendPlan};
 pub use transaction::{Fired, Schedule, Transaction};

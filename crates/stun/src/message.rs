@@ -2,43 +2,11 @@
 
 use core::fmt;
 
+use crate::DecodeError;
 use crate::attribute::{self, Attribute};
 use crate::fingerprint;
+use crate::header::{HEADER_LEN, MAGIC_COOKIE, TransactionId};
 use crate::method::{self, Class, Method};
-use crate::{DecodeError, error};
-
-/// Bytes of the header (RFC 8489 §5).
-pub const HEADER_LEN: usize = 20;
-
-/// The fixed value at bytes 4 to 7 of the header (RFC 8489 §5).
-pub const MAGIC_COOKIE: u32 = 0x2112_A442;
-
-/// Bytes of the largest message there can be: the header, and the largest length that is a multiple of 4.
-pub const MAX_MESSAGE: usize = HEADER_LEN + 0xFFFC;
-
-/// The 96 bits that tie a response to its request (RFC 8489 §5).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId([u8; 12]);
-
-impl TransactionId {
-    /// The bytes as they stand in the header.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 12] {
-        &self.0
-    }
-}
-
-impl From<[u8; 12]> for TransactionId {
-    fn from(bytes: [u8; 12]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Debug for TransactionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// A decoded message: bytes whose framing has been checked, read in place.
 ///
@@ -97,7 +65,7 @@ impl<'a> Message<'a> {
             return Err(DecodeError::TrailingBytes { extra: body.len() - need });
         }
         let (class, method) = method::split(u16::from_be_bytes([t0, t1]));
-        Ok(Self { bytes, class, method, id: TransactionId(id), layout: Layout::read(bytes, body)? })
+        Ok(Self { bytes, class, method, id: TransactionId::from(id), layout: Layout::read(bytes, body)? })
     }
 
     /// Whether a datagram can be a STUN message by its first byte and cookie; costs no more than that.
@@ -221,18 +189,18 @@ impl Layout {
         }
         match raw.kind {
             attribute::MESSAGE_INTEGRITY if !self.is_sealed() => {
-                error::expect_len(raw, raw.value.len() == 20, "20")?;
+                expect_len(raw, raw.value.len() == 20, "20")?;
                 self.integrity = Some(at);
                 self.visible_end = at;
             }
             attribute::MESSAGE_INTEGRITY_SHA256 if self.integrity_sha256.is_none() => {
                 let fits = matches!(raw.value.len(), 16 | 20 | 24 | 28 | 32);
-                error::expect_len(raw, fits, "16 to 32, a multiple of 4")?;
+                expect_len(raw, fits, "16 to 32, a multiple of 4")?;
                 self.integrity_sha256 = Some(at);
                 self.visible_end = self.visible_end.min(at);
             }
             attribute::FINGERPRINT => {
-                error::expect_len(raw, raw.value.len() == 4, "4")?;
+                expect_len(raw, raw.value.len() == 4, "4")?;
                 self.fingerprint = Some(at);
                 self.visible_end = self.visible_end.min(at);
             }
@@ -243,6 +211,15 @@ impl Layout {
 
     const fn is_sealed(&self) -> bool {
         self.integrity.is_some() || self.integrity_sha256.is_some()
+    }
+}
+
+/// The length rule of an attribute as a check.
+fn expect_len(raw: RawAttribute<'_>, fits: bool, expected: &'static str) -> Result<(), DecodeError> {
+    if fits {
+        Ok(())
+    } else {
+        Err(DecodeError::WrongLength { attribute: raw.kind, expected, have: raw.value.len() })
     }
 }
 

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::attribute::{Attribute, Data, XorPeerAddress};
 use crate::door::SocketId;
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{Builder, ChannelData, ChannelNumber, Class, EncodeError, Method};
 
 /// How one application datagram travels: from which socket, to where, behind which header.

@@ -9,7 +9,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Attribute;
-use crate::message::{MAGIC_COOKIE, TransactionId};
+use crate::header::{MAGIC_COOKIE, TransactionId};
 use crate::{DecodeError, EncodeError};
 
 macro_rules! address_attribute {

@@ -1,7 +1,7 @@
 //! What an error response says (RFC 8489 §14.8, §14.13; RFC 8656 §18.12).
 
 use super::{Attribute, Family};
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
 
 /// ERROR-CODE (RFC 8489 §14.8).

@@ -1,7 +1,7 @@
 //! PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS (RFC 8489 §14.11, §14.12, §18.5).
 
 use super::Attribute;
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
 
 /// How a long-term key is made from a password; an open set (RFC 8489 §18.5).

@@ -3,7 +3,7 @@
 use core::str;
 
 use super::Attribute;
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
 
 macro_rules! text_attribute {

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::{Attribute, flag_attribute};
-use crate::message::TransactionId;
+use crate::header::TransactionId;
 use crate::{ChannelNumber, DecodeError, EncodeError};
 
 /// An address family as TURN numbers it.
