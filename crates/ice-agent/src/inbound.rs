@@ -93,6 +93,9 @@ impl IceAgent {
         {
             return verdict;
         }
+        if message.fingerprint().is_none() {
+            return Err(Dropped::BadFingerprint);
+        }
         let mut sessions = core::iter::once(&mut self.session).chain(self.previous.as_mut());
         let asked = sessions.find(|session| session.checks.contains_key(&message.id()));
         asked.ok_or(Dropped::UnknownTransaction)?.handle_answer(&mut self.shared, via, from, message)

@@ -8,7 +8,8 @@ use floe_ice_agent::{Config, ConnectionState, PairFailure, PairState, Profile, R
 use peer::{Check, Reply, SECOND, Scene, millis, theirs};
 
 fn gaps(checks: &[Check]) -> Vec<Duration> {
-    checks.windows(2).map(|pair| pair[1].sent.at - pair[0].sent.at).collect()
+    let next = checks.iter().skip(1);
+    checks.iter().zip(next).map(|(one, next)| next.sent.at - one.sent.at).collect()
 }
 
 fn letter() -> Config {
@@ -124,7 +125,7 @@ fn a_clock_that_goes_back_changes_nothing() {
     scene.packets();
     scene.timeout();
 
-    assert_eq!(scene.fingerprint(), before);
+    assert!(scene.fingerprint() == before);
     assert!(scene.packets().is_empty());
     scene.now = then;
     scene.run_answering(SECOND, |_| Reply::Success);

@@ -93,7 +93,7 @@ fn a_487_without_a_signature_changes_nothing() {
 
     assert_eq!(scene.deliver(theirs(0), &forged), Received::Dropped(floe_stun::Dropped::BadIntegrity));
 
-    assert_eq!(scene.fingerprint(), before);
+    assert!(scene.fingerprint() == before);
 }
 
 /// ICE-7.3.1.1-3, ICE-6.1.2.3-2: priorities of pairs follow the roles.

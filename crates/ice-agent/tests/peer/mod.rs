@@ -357,7 +357,7 @@ impl Scene {
         std::mem::take(&mut self.sent)
     }
 
-    fn read_check(&self, sent: &Sent) -> Option<Check> {
+    pub(crate) fn read_check(&self, sent: &Sent) -> Option<Check> {
         let message = Message::decode(&sent.bytes).expect("we write what we can read");
         if message.class() != Class::Request {
             return None;
@@ -428,8 +428,9 @@ impl Scene {
         self.pair(to).state
     }
 
-    /// Everything the agent is but for its drop counters; times pass into it, so compare within one moment.
-    pub(crate) fn fingerprint(&self) -> String {
+    /// Everything the agent is at this moment, but for its drop counters.
+    pub(crate) fn fingerprint(&mut self) -> String {
+        self.timeout();
         let text = format!("{:?}", self.agent);
         let (before, after) = text.split_once("drops: Drops([").expect("counters");
         let (_, after) = after.split_once("])").expect("their end");
