@@ -13,7 +13,7 @@ use floe_ice_agent::{
     Candidate, ComponentId, Config, ConnectionState, Credentials, Event, GatheringState, IceAgent,
     SelectedPair, Server, StreamId,
 };
-use floe_netsim::{Delivery, NatBehaviour, Network};
+use floe_netsim::{Delivery, Link, NatBehaviour, Network};
 use floe_stun::{Input, Instant, Received, SocketId};
 use floe_turn_server::{PeerPolicy, Server as TurnServer};
 
@@ -194,6 +194,11 @@ impl World {
     /// Runs for this long.
     pub fn run_for(&mut self, time: Duration) {
         self.run_until(time, |_| false);
+    }
+
+    /// Changes the access link of an agent's host, both ways.
+    pub fn set_link(&mut self, id: AgentId, link: Link) {
+        self.net.set_link(self.agents[id.0].node.host, link);
     }
 
     /// Pulls an agent's cable.
