@@ -1,4 +1,4 @@
-//! Attributes: the trait that ties a value to its type, and every one that Binding, ICE and TURN need.
+//! Attributes: the trait that ties a value to its type, and those of the RFCs and of browsers.
 //!
 //! A value is parsed once, into what cannot be wrong. Attributes can be defined outside of this crate:
 //!
@@ -6,12 +6,12 @@
 //! use floe_stun::attribute::Attribute;
 //! use floe_stun::{DecodeError, EncodeError, TransactionId};
 //!
-//! /// GOOG-NETWORK-INFO: network id and cost, as libwebrtc sends it.
+//! /// Where the sender stands in its house: rack and slot.
 //! #[derive(Debug, PartialEq)]
-//! struct NetworkInfo(u16, u16);
+//! struct Place(u16, u16);
 //!
-//! impl Attribute<'_> for NetworkInfo {
-//!     const TYPE: u16 = 0xC057;
+//! impl Attribute<'_> for Place {
+//!     const TYPE: u16 = 0xC0DE;
 //!
 //!     fn decode(value: &[u8], _: TransactionId) -> Result<Self, DecodeError> {
 //!         let [a, b, c, d] = value.try_into().map_err(|_| Self::wrong_length(value, "4"))?;
@@ -28,24 +28,37 @@
 //!         Ok(())
 //!     }
 //! }
-//! # assert_eq!(NetworkInfo::decode(&[0, 1, 0, 50], [0; 12].into()), Ok(NetworkInfo(1, 50)));
+//! # assert_eq!(Place::decode(&[0, 1, 0, 50], [0; 12].into()), Ok(Place(1, 50)));
 //! ```
 
 mod address;
+mod behaviour;
+mod browser;
+mod connection;
 mod error_code;
 mod ice;
 mod password_algorithm;
 mod text;
+mod token;
+mod transmit_counter;
 mod turn;
 
 pub use address::{
     AlternateServer, MappedAddress, OtherAddress, ResponseOrigin, XorMappedAddress, XorPeerAddress,
     XorRelayedAddress,
 };
+pub use behaviour::{ChangeRequest, Padding, ResponsePort};
+pub use browser::{
+    GoogLastIceCheckReceived, GoogMessageIntegrity32, GoogMiscInfo, GoogNetworkInfo, MetaDtlsInStun,
+    MetaDtlsInStunAck,
+};
+pub use connection::{ConnectionId, MobilityTicket};
 pub use error_code::{AddressErrorCode, ErrorCode, UnknownAttributes};
-pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};
+pub use ice::{IceControlled, IceControlling, Nomination, Priority, UseCandidate};
 pub use password_algorithm::{Algorithm, PasswordAlgorithm, PasswordAlgorithms};
 pub use text::{AlternateDomain, Nonce, Realm, Software, UserHash, Username};
+pub use token::{AccessToken, ThirdPartyAuthorization};
+pub use transmit_counter::TransmitCounter;
 pub use turn::{
     AdditionalAddressFamily, ChannelNumberAttribute, Data, DontFragment, EvenPort, Family, IcmpAttribute,
     Lifetime, RequestedAddressFamily, RequestedTransport, ReservationToken,
@@ -102,17 +115,29 @@ pub const fn is_required(kind: u16) -> bool {
     kind < 0x8000
 }
 
-/// Whether this crate has a type for it.
+/// Whether this crate knows it by name; see [`is_of_extension`] for what not every machine understands.
 #[must_use]
 pub const fn is_known(kind: u16) -> bool {
     name(kind).is_some()
 }
 
-/// The RFC's name of an attribute, if this crate knows it.
+/// Whether it must be understood and is understood only by those who speak an extension: behaviour discovery
+/// (RFC 5780), TCP allocations (RFC 6062), tokens (RFC 7635). Whoever does not speak it must refuse the message, as a
+/// server with one address refuses CHANGE-REQUEST.
+#[must_use]
+pub const fn is_of_extension(kind: u16) -> bool {
+    matches!(
+        kind,
+        ChangeRequest::TYPE | AccessToken::TYPE | Padding::TYPE | ResponsePort::TYPE | ConnectionId::TYPE
+    )
+}
+
+/// The name of an attribute by its RFC or by those who made it, if this crate knows it.
 #[must_use]
 pub const fn name(kind: u16) -> Option<&'static str> {
     Some(match kind {
         MappedAddress::TYPE => "MAPPED-ADDRESS",
+        ChangeRequest::TYPE => "CHANGE-REQUEST",
         Username::TYPE => "USERNAME",
         MESSAGE_INTEGRITY => "MESSAGE-INTEGRITY",
         ErrorCode::TYPE => "ERROR-CODE",
@@ -128,6 +153,7 @@ pub const fn name(kind: u16) -> Option<&'static str> {
         EvenPort::TYPE => "EVEN-PORT",
         RequestedTransport::TYPE => "REQUESTED-TRANSPORT",
         DontFragment::TYPE => "DONT-FRAGMENT",
+        AccessToken::TYPE => "ACCESS-TOKEN",
         MESSAGE_INTEGRITY_SHA256 => "MESSAGE-INTEGRITY-SHA256",
         PasswordAlgorithm::TYPE => "PASSWORD-ALGORITHM",
         UserHash::TYPE => "USERHASH",
@@ -135,6 +161,9 @@ pub const fn name(kind: u16) -> Option<&'static str> {
         ReservationToken::TYPE => "RESERVATION-TOKEN",
         Priority::TYPE => "PRIORITY",
         UseCandidate::TYPE => "USE-CANDIDATE",
+        Padding::TYPE => "PADDING",
+        ResponsePort::TYPE => "RESPONSE-PORT",
+        ConnectionId::TYPE => "CONNECTION-ID",
         AdditionalAddressFamily::TYPE => "ADDITIONAL-ADDRESS-FAMILY",
         AddressErrorCode::TYPE => "ADDRESS-ERROR-CODE",
         PasswordAlgorithms::TYPE => "PASSWORD-ALGORITHMS",
@@ -142,11 +171,28 @@ pub const fn name(kind: u16) -> Option<&'static str> {
         IcmpAttribute::TYPE => "ICMP",
         Software::TYPE => "SOFTWARE",
         AlternateServer::TYPE => "ALTERNATE-SERVER",
+        TransmitCounter::TYPE => "TRANSACTION_TRANSMIT_COUNTER",
         FINGERPRINT => "FINGERPRINT",
         IceControlled::TYPE => "ICE-CONTROLLED",
         IceControlling::TYPE => "ICE-CONTROLLING",
         ResponseOrigin::TYPE => "RESPONSE-ORIGIN",
         OtherAddress::TYPE => "OTHER-ADDRESS",
+        ThirdPartyAuthorization::TYPE => "THIRD-PARTY-AUTHORIZATION",
+        MobilityTicket::TYPE => "MOBILITY-TICKET",
+        Nomination::TYPE => "NOMINATION",
+        GoogNetworkInfo::TYPE => "GOOG-NETWORK-INFO",
+        GoogLastIceCheckReceived::TYPE => "GOOG-LAST-ICE-CHECK-RECEIVED",
+        GoogMiscInfo::TYPE => "GOOG-MISC-INFO",
+        0xC05A => "GOOG-OBSOLETE-1",
+        0xC05B => "GOOG-CONNECTION-ID",
+        0xC05C => "GOOG-DELTA",
+        0xC05D => "GOOG-DELTA-ACK",
+        0xC05E => "GOOG-DELTA-SYNC-REQ",
+        GoogMessageIntegrity32::TYPE => "GOOG-MESSAGE-INTEGRITY-32",
+        MetaDtlsInStun::TYPE => "META-DTLS-IN-STUN",
+        MetaDtlsInStunAck::TYPE => "META-DTLS-IN-STUN-ACK",
+        0xFF00 => "RETRANSMIT-COUNT",
+        0xFF05 => "TURN-LOGGING-ID",
         _ => return None,
     })
 }
@@ -208,4 +254,77 @@ macro_rules! flag_attribute {
     };
 }
 
-use {flag_attribute, integer_attribute};
+/// Defines an attribute of bytes whose meaning is none of ours; `Debug` tells how many.
+macro_rules! bytes_attribute {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[expect(clippy::exhaustive_structs, reason = "the value is all there is")]
+        pub struct $name<'a>(
+            /// The bytes.
+            pub &'a [u8],
+        );
+
+        impl<'a> crate::attribute::Attribute<'a> for $name<'a> {
+            const TYPE: u16 = $kind;
+
+            fn decode(value: &'a [u8], _: crate::TransactionId) -> Result<Self, crate::DecodeError> {
+                Ok(Self(value))
+            }
+
+            fn encoded_len(&self) -> usize {
+                self.0.len()
+            }
+
+            fn encode(&self, out: &mut [u8], _: crate::TransactionId) -> Result<(), crate::EncodeError> {
+                out.copy_from_slice(self.0);
+                Ok(())
+            }
+        }
+
+        impl core::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+            }
+        }
+    };
+}
+
+use {bytes_attribute, flag_attribute, integer_attribute};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from the registry and from the tables of the RFCs, not from the types.
+    #[test]
+    fn numbers_and_names_are_those_of_the_registry() {
+        for (kind, named) in [
+            (0x0003, "CHANGE-REQUEST"),
+            (0x001B, "ACCESS-TOKEN"),
+            (0x0026, "PADDING"),
+            (0x0027, "RESPONSE-PORT"),
+            (0x002A, "CONNECTION-ID"),
+            (0x8025, "TRANSACTION_TRANSMIT_COUNTER"),
+            (0x802B, "RESPONSE-ORIGIN"),
+            (0x802C, "OTHER-ADDRESS"),
+            (0x802E, "THIRD-PARTY-AUTHORIZATION"),
+            (0x8030, "MOBILITY-TICKET"),
+            (0xC001, "NOMINATION"),
+            (0xC057, "GOOG-NETWORK-INFO"),
+            (0xC058, "GOOG-LAST-ICE-CHECK-RECEIVED"),
+            (0xC059, "GOOG-MISC-INFO"),
+            (0xC060, "GOOG-MESSAGE-INTEGRITY-32"),
+            (0xC070, "META-DTLS-IN-STUN"),
+            (0xC071, "META-DTLS-IN-STUN-ACK"),
+        ] {
+            assert_eq!(name(kind), Some(named), "{kind:#06x}");
+        }
+    }
+
+    #[test]
+    fn what_an_extension_demands_is_not_understood_by_everyone() {
+        let demanding = (0..=u16::MAX).filter(|kind| is_of_extension(*kind));
+        assert!(demanding.eq([0x0003, 0x001B, 0x0026, 0x0027, 0x002A]));
+    }
+}

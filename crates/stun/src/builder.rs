@@ -33,6 +33,13 @@ impl<'b> Builder<'b> {
         self
     }
 
+    /// Adds an attribute under a number that is agreed upon elsewhere.
+    #[must_use]
+    pub fn attribute_as<'v>(mut self, kind: u16, value: &impl Attribute<'v>) -> Self {
+        self.writer.put_as(kind, value);
+        self
+    }
+
     /// Adds an attribute if there is one.
     #[must_use]
     pub fn maybe<'v>(self, value: Option<&impl Attribute<'v>>) -> Self {
@@ -168,8 +175,12 @@ impl<'b> Writer<'b> {
     }
 
     fn put<'v, A: Attribute<'v>>(&mut self, value: &A) {
+        self.put_as(A::TYPE, value);
+    }
+
+    fn put_as<'v>(&mut self, kind: u16, value: &impl Attribute<'v>) {
         let id = self.id;
-        self.put_with(A::TYPE, value.encoded_len(), |out| value.encode(out, id));
+        self.put_with(kind, value.encoded_len(), |out| value.encode(out, id));
     }
 
     fn sign_sha1(&mut self, key: &Key) {

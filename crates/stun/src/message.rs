@@ -110,7 +110,13 @@ impl<'a> Message<'a> {
     /// `None` if there is none, an error if its value is not what its definition says.
     #[must_use]
     pub fn get<A: Attribute<'a>>(&self) -> Option<Result<A, DecodeError>> {
-        self.attributes().find(|raw| raw.kind == A::TYPE).map(|raw| A::decode(raw.value, self.id))
+        self.get_as(A::TYPE)
+    }
+
+    /// Like [`Self::get`], for an attribute whose number is agreed upon elsewhere.
+    #[must_use]
+    pub fn get_as<A: Attribute<'a>>(&self, kind: u16) -> Option<Result<A, DecodeError>> {
+        self.attributes().find(|raw| raw.kind == kind).map(|raw| A::decode(raw.value, self.id))
     }
 
     /// Like [`Self::get`], for an attribute that counts only if it is well-formed.
@@ -125,12 +131,32 @@ impl<'a> Message<'a> {
         self.attributes().any(|raw| raw.kind == kind)
     }
 
-    /// Types of comprehension-required attributes that this crate does not know, to be listed in a 420
-    /// (RFC 8489 §6.3.1) or to condemn an indication or a response.
+    /// Types of comprehension-required attributes that are not of STUN, ICE or TURN themselves, to be listed in a
+    /// 420 (RFC 8489 §6.3.1) or to condemn an indication or a response.
+    ///
+    /// Those of extensions are among them: see [`Self::unknown_required_but`].
     pub fn unknown_required(&self) -> impl Iterator<Item = u16> + 'a {
+        self.unknown_required_but(&[])
+    }
+
+    /// The same for who speaks an extension and understands these types besides.
+    ///
+    /// ```
+    /// use floe_stun::attribute::{Attribute, ChangeRequest};
+    /// use floe_stun::{Builder, Class, Message, Method, TransactionId};
+    ///
+    /// let mut buf = [0; 64];
+    /// let change = ChangeRequest { ip: true, port: true };
+    /// let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([7; 12]));
+    /// let message = Message::decode(builder.attribute(&change).finish().unwrap()).unwrap();
+    /// assert!(message.unknown_required().eq([ChangeRequest::TYPE]));
+    /// assert!(message.unknown_required_but(&[ChangeRequest::TYPE]).next().is_none());
+    /// ```
+    pub fn unknown_required_but<'s>(&self, understood: &'s [u16]) -> impl Iterator<Item = u16> + use<'a, 's> {
+        let unknown = |kind: &u16| !attribute::is_known(*kind) || attribute::is_of_extension(*kind);
         self.attributes()
             .map(|raw| raw.kind)
-            .filter(|kind| attribute::is_required(*kind) && !attribute::is_known(*kind))
+            .filter(move |kind| attribute::is_required(*kind) && unknown(kind) && !understood.contains(kind))
     }
 
     /// Whether it carries MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256, right or wrong.

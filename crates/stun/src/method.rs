@@ -41,6 +41,8 @@ impl Method {
     pub const CONNECTION_BIND: Self = Self(0x00B);
     /// RFC 6062 §6.1; indications only.
     pub const CONNECTION_ATTEMPT: Self = Self(0x00C);
+    /// libwebrtc's check without attributes, answered only where it was agreed upon.
+    pub const GOOG_PING: Self = Self(0x080);
 
     /// The method with this number, if it fits 12 bits.
     #[must_use]
@@ -66,6 +68,7 @@ impl Method {
             Self::CONNECT => "Connect",
             Self::CONNECTION_BIND => "ConnectionBind",
             Self::CONNECTION_ATTEMPT => "ConnectionAttempt",
+            Self::GOOG_PING => "GOOG_PING",
             _ => return None,
         })
     }

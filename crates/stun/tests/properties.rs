@@ -76,6 +76,60 @@ proptest! {
     }
 
     #[test]
+    fn attributes_of_extensions_survive(
+        id in id(),
+        number: u32,
+        short: u16,
+        byte: u8,
+        change: (bool, bool),
+        bytes in vec(any::<u8>(), 0..300),
+        name in "[a-z0-9.-]{0,255}",
+    ) {
+        survives!(id, ChangeRequest { ip: change.0, port: change.1 }, ChangeRequest);
+        survives!(id, ResponsePort(short), ResponsePort);
+        survives!(id, Padding(&bytes), Padding<'_>);
+        survives!(id, ConnectionId(number), ConnectionId);
+        survives!(id, MobilityTicket(&bytes), MobilityTicket<'_>);
+        survives!(id, AccessToken(&bytes), AccessToken<'_>);
+        survives!(id, ThirdPartyAuthorization(&name), ThirdPartyAuthorization<'_>);
+        survives!(id, TransmitCounter { request: byte, response: byte ^ 1 }, TransmitCounter);
+        survives!(id, Nomination::new(number >> 8).unwrap(), Nomination);
+    }
+
+    #[test]
+    fn attributes_of_browsers_survive(
+        id in id(),
+        last in id(),
+        number: u32,
+        short: u16,
+        cost: u16,
+        bytes in vec(any::<u8>(), 0..300),
+        acks in vec(any::<u32>(), 0..5),
+    ) {
+        survives!(id, GoogNetworkInfo { network: short, cost }, GoogNetworkInfo);
+        survives!(id, GoogLastIceCheckReceived(last), GoogLastIceCheckReceived);
+        survives!(id, GoogMiscInfo::from_bytes(&bytes), GoogMiscInfo<'_>);
+        survives!(id, GoogMessageIntegrity32(number), GoogMessageIntegrity32);
+        survives!(id, MetaDtlsInStun(&bytes), MetaDtlsInStun<'_>);
+        let value: Vec<u8> = acks.iter().flat_map(|ack| ack.to_be_bytes()).collect();
+        survives!(id, MetaDtlsInStunAck::from_bytes(&value), MetaDtlsInStunAck<'_>);
+        prop_assert_eq!(MetaDtlsInStunAck::from_bytes(&value).iter().collect::<Vec<_>>(), acks);
+    }
+
+    /// Whoever speaks no extension must refuse what must be understood, and no more than that.
+    #[test]
+    fn what_must_be_understood_is_either_basic_or_listed(id in id(), kind: u16, understood: u16) {
+        prop_assume!(![MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, FINGERPRINT].contains(&kind));
+        let bytes = message(id, |builder| builder.attribute_as(kind, &Padding(&[])));
+        let message = Message::decode(&bytes).unwrap();
+        let listed = message.has(kind) && kind < 0x8000 && (!is_known(kind) || is_of_extension(kind));
+        prop_assert!(message.unknown_required().eq(listed.then_some(kind)));
+        let listed = listed && kind != understood;
+        prop_assert!(message.unknown_required_but(&[understood]).eq(listed.then_some(kind)));
+        prop_assert!(message.unknown_required_but(&[kind]).next().is_none());
+    }
+
+    #[test]
     fn errors_survive(id in id(), code in 300..700_u16, reason in "\\PC{0,120}", family in family()) {
         survives!(id, ErrorCode { code, reason: &reason }, ErrorCode<'_>);
         survives!(id, AddressErrorCode { family, code, reason: &reason }, AddressErrorCode<'_>);
@@ -300,6 +354,12 @@ fn read_by_every_type(value: &[u8], id: TransactionId) {
     read!(ErrorCode<'_> AddressErrorCode<'_> Priority UseCandidate IceControlled IceControlling);
     read!(PasswordAlgorithm RequestedTransport RequestedAddressFamily AdditionalAddressFamily);
     read!(DontFragment Lifetime ChannelNumberAttribute Data<'_> EvenPort ReservationToken IcmpAttribute);
+    read!(ChangeRequest ResponsePort Padding<'_> ConnectionId MobilityTicket<'_> ThirdPartyAuthorization<'_>);
+    read!(TransmitCounter Nomination GoogNetworkInfo GoogLastIceCheckReceived GoogMessageIntegrity32);
+    read!(MetaDtlsInStun<'_>);
+    let _ = AccessToken::decode(value, id).map(|token| token.parts().is_some());
+    let _ = GoogMiscInfo::decode(value, id).map(|list| list.iter().count());
+    let _ = MetaDtlsInStunAck::decode(value, id).map(|list| list.iter().count());
     let _ = UnknownAttributes::decode(value, id).map(|types| types.iter().count());
     let _ = PasswordAlgorithms::decode(value, id).map(|algorithms| algorithms.iter().count());
 }

@@ -31,6 +31,8 @@ error_codes! {
     UNAUTHENTICATED = 401 "Unauthenticated";
     /// RFC 8656 §19.
     FORBIDDEN = 403 "Forbidden";
+    /// RFC 8016 §3.4.
+    MOBILITY_FORBIDDEN = 405 "Mobility Forbidden";
     /// RFC 8489 §14.8.
     UNKNOWN_ATTRIBUTE = 420 "Unknown Attribute";
     /// RFC 8656 §19.
@@ -45,6 +47,10 @@ error_codes! {
     UNSUPPORTED_TRANSPORT = 442 "Unsupported Transport Protocol";
     /// RFC 8656 §19.
     PEER_ADDRESS_FAMILY_MISMATCH = 443 "Peer Address Family Mismatch";
+    /// RFC 6062 §6.3.
+    CONNECTION_ALREADY_EXISTS = 446 "Connection Already Exists";
+    /// RFC 6062 §6.3.
+    CONNECTION_TIMEOUT_OR_FAILURE = 447 "Connection Timeout or Failure";
     /// RFC 8656 §19.
     ALLOCATION_QUOTA_REACHED = 486 "Allocation Quota Reached";
     /// RFC 8445 §16.2.

@@ -42,6 +42,8 @@ macro_rules! text_attribute {
     };
 }
 
+pub(super) use text_attribute;
+
 text_attribute! {
     /// USERNAME (RFC 8489 §14.3): at most 508 bytes sent, 763 read.
     Username, 0x0006, 508
@@ -64,7 +66,7 @@ text_attribute! {
 }
 
 /// What RFC 5389 allowed in every text, so that its peers are understood.
-const MAX_DECODED: usize = 763;
+pub(super) const MAX_DECODED: usize = 763;
 
 /// USERHASH (RFC 8489 §14.4): hides the user name. Made by [`crate::userhash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
