@@ -23,23 +23,64 @@
 //!
 //! Data then goes by [`IceAgent::send_plan`] and comes as [`Received::App`](floe_stun::Received::App).
 //!
+//! # A whole host
+//!
+//! Two agents whose sockets are two queues, and a clock that jumps to whatever is due. A host of real sockets looks
+//! the same; `examples/foreign_loop.rs` is one.
+//!
 //! ```
-//! use floe_ice_agent::{ComponentId, Config, Event, IceAgent, Role};
-//! use floe_stun::{Instant, MAX_TRANSMIT, Machine, Output, SocketId};
+//! use std::collections::VecDeque;
+//! use floe_ice_agent::{ComponentId, Config, ConnectionState, Event, IceAgent, Role, StreamId};
+//! use floe_ice_agent::{Input, Instant, MAX_TRANSMIT, Machine, Output, Received, SocketId};
 //!
-//! let mut agent = IceAgent::new(Instant::ORIGIN, Config::new(Role::Controlling), [7; 32]);
-//! agent.add_socket(Instant::ORIGIN, ComponentId::FIRST, SocketId(0), "192.0.2.2:5000".parse().unwrap()).unwrap();
-//! agent.gather(Instant::ORIGIN);
+//! const SOCKET: SocketId = SocketId(0);
+//! let addresses = ["192.0.2.1:5000".parse().unwrap(), "192.0.2.2:5000".parse().unwrap()];
+//! let mut now = Instant::ORIGIN;
+//! let mut agents = [
+//!     IceAgent::new(now, Config::new(Role::Controlling), [1; 32]), // draw each seed from the operating system
+//!     IceAgent::new(now, Config::new(Role::Controlled), [2; 32]),
+//! ];
+//! for (agent, address) in agents.iter_mut().zip(addresses) {
+//!     agent.add_socket(now, ComponentId::FIRST, SOCKET, address).unwrap();
+//!     agent.gather(now);
+//! }
+//! let credentials = [agents[0].local_credentials().clone(), agents[1].local_credentials().clone()];
+//! let mut wires = [VecDeque::new(), VecDeque::new()]; // datagrams on their way to each
 //!
-//! let (mut buf, mut lines) = ([0; MAX_TRANSMIT], vec![]);
-//! loop {
-//!     match agent.poll_output(&mut buf) {
-//!         Output::Event(Event::Candidate(candidate)) => lines.push(candidate.to_string()),
-//!         Output::Event(_) | Output::Transmit(_) | Output::Need(_) => {}
-//!         Output::Wait { .. } | Output::Idle => break,
+//! for me in [0, 1] {
+//!     agents[me].set_remote_credentials(now, credentials[1 - me].clone(), false).unwrap();
+//! }
+//! while agents.iter().any(|agent| agent.state() != ConnectionState::Completed) {
+//!     let mut wake = Instant::FAR_FUTURE;
+//!     for me in [0, 1] {
+//!         let mut buf = [0; MAX_TRANSMIT];
+//!         loop {
+//!             match agents[me].poll_output(&mut buf) {
+//!                 Output::Transmit(t) => wires[1 - me].push_back(t.bytes.to_vec()),
+//!                 Output::Event(Event::Candidate(candidate)) => {
+//!                     agents[1 - me].add_remote_candidate(now, StreamId(0), &candidate.to_line());
+//!                 }
+//!                 Output::Event(event) => println!("{now} agent {me}: {event:?}"),
+//!                 Output::Need(_) => unreachable!("no servers, no names"),
+//!                 Output::Wait { until, .. } => break wake = wake.min(until),
+//!                 Output::Idle => break,
+//!             }
+//!         }
+//!     }
+//!     for me in [0, 1] {
+//!         let arrived = wires[me].pop_front();
+//!         let input = match &arrived {
+//!             Some(data) => Input::Datagram { socket: SOCKET, from: addresses[1 - me], data },
+//!             None => Input::Timeout,
+//!         };
+//!         if arrived.is_none() && wires.iter().all(VecDeque::is_empty) {
+//!             now = wake; // nothing on the wire: sleep until something is due
+//!         }
+//!         assert_eq!(agents[me].handle_input(now, input), Received::Consumed);
 //!     }
 //! }
-//! assert_eq!(lines, ["candidate:1 1 UDP 2130706431 192.0.2.2 5000 typ host"]);
+//! let plan = agents[0].send_plan(now, ComponentId::FIRST, 5).unwrap();
+//! assert_eq!((plan.to(), plan.headroom()), (addresses[1], 0)); // straight to the peer, no header
 //! ```
 #![no_std]
 
@@ -89,3 +130,9 @@ pub use output::{
 };
 pub use policy::{Decision, DefaultPolicy, Outlook, Policy};
 pub use stats::{PairCounters, PairState, PairStats, Stats, TransportStats};
+
+pub use floe_sdp::CandidateLine;
+pub use floe_stun::{
+    Dropped, Drops, Failure, Icmp, Input, Instant, Interface, MAX_TRANSMIT, Machine, Need, Output, Password,
+    Received, RequestId, Schedule, SendPlan, SocketId, Transmit, Transport, Uri, Why, attribute::Family,
+};

@@ -1,7 +1,8 @@
 //! Several components and several streams in one agent, on a wire that loses nothing.
 #![allow(
-    clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a story that cannot be told is a failed test"
 )]
 
@@ -158,7 +159,7 @@ fn a_component_that_the_peer_does_not_have_is_not_waited_for() {
 fn a_finished_component_does_not_freeze_another() {
     let mut config = Config::new(Role::Controlling);
     config.streams = vec![2];
-    let sockets = [(component(0, 1), ours(0)), (component(0, 2), ours(1))];
+    let sockets = [(component(0, 1), ours(0)), (component(0, 2), peer::addr("192.0.2.1:5001"))];
     let mut scene = Scene::with_components(config, &sockets);
     scene.meet();
     scene.tell("a 1 UDP 2130706431 198.51.100.1 6000 typ host");

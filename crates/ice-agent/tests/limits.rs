@@ -1,4 +1,5 @@
 //! Nothing grows without bound, and what is selected stays.
+#![allow(clippy::unwrap_used, reason = "a story that cannot be told is a failed test")]
 
 mod peer;
 
@@ -82,6 +83,25 @@ fn at_the_limit_failed_pairs_go_first_and_heard_ones_last() {
         scene.check_from(theirs(n), false);
         assert!(scene.agent.stats().pairs.len() <= 3);
     }
+}
+
+/// Where every pair works, there is no room for one more.
+#[test]
+fn a_pair_that_works_is_never_given_up_for_a_new_one() {
+    let mut config = Config::new(Role::Controlled);
+    config.limits.pairs = 2;
+    let mut scene = Scene::new(config);
+    scene.meet();
+    scene.hint(theirs(0));
+    scene.hint(theirs(1));
+    scene.run_answering(SECOND, |_| Reply::Success);
+
+    let question = scene.question();
+    assert_eq!(scene.ask(theirs(2), &question), Received::Dropped(Dropped::LimitReached));
+    scene.hint(theirs(3));
+
+    assert_eq!(scene.agent.stats().pairs.len(), 2);
+    assert_eq!((scene.pairs(theirs(0)).len(), scene.pairs(theirs(1)).len()), (1, 1));
 }
 
 /// Words of the peer that change nothing leave nothing.

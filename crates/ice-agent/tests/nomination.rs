@@ -96,6 +96,22 @@ fn of_an_aggressive_peers_nominations_the_highest_priority_wins() {
     }
 }
 
+/// ICE-8.1.1-3: also where the proof of the worse one comes last.
+#[test]
+fn a_nomination_that_is_proved_late_does_not_win_over_a_better_one() {
+    let mut scene = with_two(Role::Controlled);
+    scene.check_from(theirs(1), true);
+    scene.check_from(theirs(0), true);
+    scene.run(millis(80));
+    let checks = scene.checks();
+    for to in [theirs(0), theirs(1)] {
+        let check = checks.iter().rev().find(|check| check.sent.to == to).unwrap();
+        assert_eq!(scene.reply(check, Reply::Success), Received::Consumed);
+    }
+    assert_eq!(selections(&scene), [(theirs(0), SelectedReason::Nominated)]);
+    assert_eq!(scene.selected().unwrap().remote.address, theirs(0));
+}
+
 /// ICE-8.1.1-3 where the better pair is not heard any more: the peer has left it, and so do we.
 #[test]
 fn a_silent_pair_gives_way_to_a_worse_one_that_the_peer_nominates() {
@@ -164,8 +180,10 @@ fn after_selection_other_pairs_are_answered_and_not_checked() {
     );
     assert_eq!(scene.agent.state(), ConnectionState::Completed);
     scene.packets();
+    assert_eq!(scene.pair_state(theirs(1)), PairState::Failed);
 
     scene.check_from(theirs(1), false);
+    assert_eq!(scene.pair_state(theirs(1)), PairState::Failed, "ICE-11-4");
     scene.run(SECOND * 3);
 
     assert_eq!(scene.answers().len(), 1);
@@ -176,6 +194,10 @@ fn after_selection_other_pairs_are_answered_and_not_checked() {
 #[test]
 fn a_refused_nomination_falls_to_the_next_best_pair() {
     let mut scene = with_two(Role::Controlling);
+    scene.run_answering(millis(100), |check| match check.sent.to == theirs(1) {
+        true => Reply::Error(400),
+        false => Reply::Nothing,
+    });
     scene.run_answering(SECOND, |check| match (check.use_candidate, check.sent.to == theirs(0)) {
         (true, true) => Reply::Error(400),
         _ => Reply::Success,

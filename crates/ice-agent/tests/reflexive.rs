@@ -133,3 +133,20 @@ fn a_peer_that_sees_us_elsewhere_each_time_does_not_fill_our_memory() {
     let candidates = scene.agent.stats().local_candidates.len();
     assert!(candidates <= 3, "{candidates}");
 }
+
+/// The same where the peer lets the pair fail each time.
+#[test]
+fn nor_does_one_that_fails_the_pair_again_and_again() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlled));
+    for port in 10_000..10_200 {
+        scene.check_from(theirs(0), false);
+        let mapped = addr(&format!("203.0.113.7:{port}"));
+        scene.run_answering(millis(200), |_| Reply::Mapped(mapped));
+        scene.checks();
+        scene.run(SECOND * 6);
+        let check = scene.checks().remove(0);
+        scene.reply(&check, Reply::Error(403));
+        assert_eq!(scene.pair_state(theirs(0)), PairState::Failed);
+    }
+    assert_eq!(scene.agent.stats().local_candidates.len(), 64);
+}

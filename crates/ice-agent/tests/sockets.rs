@@ -75,12 +75,14 @@ fn an_icmp_error_fails_a_check_under_way() {
 /// Anybody can forge one.
 #[test]
 fn an_icmp_error_does_nothing_to_a_pair_that_works_or_was_heard() {
-    let mut scene = Scene::connected(Role::Controlling);
-    scene.check_from(theirs(1), false);
-    for to in [theirs(0), theirs(1)] {
-        let before = scene.fingerprint();
-        let _ = scene.input(Input::Icmp { socket: SOCKET, to, what: Icmp::Unreachable });
-        assert!(scene.fingerprint() == before);
+    let mut heard = Scene::introduced(Config::new(Role::Controlling));
+    heard.check_from(theirs(0), false);
+    heard.run(SECOND / 2);
+    assert_eq!(heard.pair_state(theirs(0)), PairState::InProgress);
+    for mut scene in [heard, Scene::connected(Role::Controlling)] {
+        let before = scene.pair(theirs(0)).state;
+        let _ = scene.input(Input::Icmp { socket: SOCKET, to: theirs(0), what: Icmp::Unreachable });
+        assert_eq!(scene.pair(theirs(0)).state, before);
     }
 }
 
