@@ -174,6 +174,10 @@ fn a_controlling_agent_nominates_one_pair_and_no_other_ever() {
 #[test]
 fn after_selection_other_pairs_are_answered_and_not_checked() {
     let mut scene = with_two(Role::Controlling);
+    scene.run_answering(millis(100), |check| match check.sent.to == theirs(1) {
+        true => Reply::Error(400),
+        false => Reply::Nothing,
+    });
     scene.run_answering(
         SECOND,
         |check| if check.sent.to == theirs(0) { Reply::Success } else { Reply::Nothing },
@@ -194,10 +198,6 @@ fn after_selection_other_pairs_are_answered_and_not_checked() {
 #[test]
 fn a_refused_nomination_falls_to_the_next_best_pair() {
     let mut scene = with_two(Role::Controlling);
-    scene.run_answering(millis(100), |check| match check.sent.to == theirs(1) {
-        true => Reply::Error(400),
-        false => Reply::Nothing,
-    });
     scene.run_answering(SECOND, |check| match (check.use_candidate, check.sent.to == theirs(0)) {
         (true, true) => Reply::Error(400),
         _ => Reply::Success,
