@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
+use core::time::Duration;
 
 use floe_sdp::CandidateLine;
 use floe_stun::{
@@ -37,6 +38,8 @@ pub struct IceAgent {
     pub(crate) session: Session,
     /// The generation before a restart, until the new one has selected (RFC 8445 §9).
     pub(crate) previous: Option<Session>,
+    /// When the previous generation is forgotten: packets may still be on their way to it (RFC 8445 §8.3.1).
+    retire_at: Option<Instant>,
     sockets: BTreeMap<SocketId, Socket>,
     pacer: Pacer,
     state: ConnectionState,
@@ -64,6 +67,7 @@ impl IceAgent {
         Self {
             session: Session::new(0, &mut shared),
             previous: None,
+            retire_at: None,
             gatherer: Gatherer::default(),
             sockets: BTreeMap::new(),
             pacer: Pacer::new(shared.config.pacing, shared.config.profile),
@@ -187,6 +191,7 @@ impl IceAgent {
         let old = core::mem::replace(&mut self.session, next);
         if self.previous.is_none() || old.has_path(&self.shared) {
             self.previous = Some(old);
+            self.retire_at = None;
         }
         let known = self.shared.locals.candidates().filter(|candidate| self.shared.may_tell(candidate));
         for candidate in known.cloned().collect::<Vec<_>>() {
@@ -432,15 +437,25 @@ impl IceAgent {
 
     fn update_state(&mut self) {
         let (state, why) = self.facts().state();
-        if self.session.is_complete(&self.shared) && state == ConnectionState::Completed {
-            self.previous = None;
-        }
+        self.retire_previous(state);
         if state != self.state {
             let works = matches!(state, ConnectionState::Connected | ConnectionState::Completed);
             let healed = works && self.state == ConnectionState::Disconnected;
             self.state = state;
             let why = if healed { StateReason::Heard } else { why };
             self.shared.report(Event::State { state, why });
+        }
+    }
+
+    /// The new generation works, and what was on its way to the old one has had time to arrive.
+    fn retire_previous(&mut self, state: ConnectionState) {
+        let now = self.shared.now;
+        match self.retire_at {
+            Some(at) if at <= now => (self.previous, self.retire_at) = (None, None),
+            None if self.previous.is_some() && state == ConnectionState::Completed => {
+                self.retire_at = Some(now + RETIRE_AFTER);
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -535,7 +550,8 @@ impl IceAgent {
         let pacing = pacing.map(|at| (at.max(self.pacer.deadline()), Why::Pacing));
         let sessions = core::iter::once(&self.session).chain(self.previous.as_ref());
         let sessions = sessions.filter_map(|session| session.deadline(&self.shared));
-        sessions.chain(pacing).chain(self.gatherer.deadline()).min()
+        let retirement = self.retire_at.map(|at| (at, Why::FreeCandidates));
+        sessions.chain(pacing).chain(retirement).chain(self.gatherer.deadline()).min()
     }
 }
 
@@ -593,6 +609,9 @@ fn can_be_candidate(address: SocketAddr, loopback: bool) -> bool {
     let ip = address.ip();
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && (loopback || !ip.is_loopback())
 }
+
+/// RFC 8445 §8.3.1: "wait an additional three seconds".
+const RETIRE_AFTER: Duration = Duration::from_secs(3);
 
 /// Room in front of a message for the header of a relay.
 const HEADROOM: usize = 48;

@@ -102,7 +102,9 @@ impl Session {
 
     fn repeat_at(&self, shared: &Shared, pair: &Pair) -> Option<Instant> {
         let round = pair.round()?;
-        let at = round.sent + REPEAT * 2_u32.saturating_pow(round.tries.saturating_sub(QUICK_TRIES).min(8));
+        let spent = self.unanswered.get(&pair.to.ip()).copied().unwrap_or(0).max(round.tries);
+        let doublings = spent.saturating_sub(QUICK_TRIES).div_ceil(TRIES_A_DOUBLING).min(8);
+        let at = round.sent + REPEAT * 2_u32.pow(doublings);
         let in_time = at < round.since + shared.config.checks.total();
         let repeats = shared.config.profile == Profile::Default && in_time;
         (repeats && self.clearance(shared).allows(pair)).then_some(at)
@@ -373,5 +375,8 @@ const FORBIDDEN: u16 = 403;
 /// How soon an unanswered check is repeated as a new transaction.
 const REPEAT: Duration = Duration::from_millis(100);
 
-/// How often at that pace, before the wait doubles each time.
+/// How often at that pace to one address that never answered, before the wait doubles.
 const QUICK_TRIES: u32 = 20;
+
+/// How often at each slower pace, so that what an address may cost lasts until patience ends.
+const TRIES_A_DOUBLING: u32 = 5;

@@ -69,9 +69,9 @@ fn the_old_generation_does_not_touch_the_new_one() {
     assert_eq!(scene.agent.state(), ConnectionState::Checking);
 }
 
-/// ICE-7.3-3: once the new generation has its pair, the old name is nobody's.
+/// ICE-7.3-3, ICE-8.3.1-1: three seconds after the new generation has its pair, the old name is nobody's.
 #[test]
-fn the_old_generation_ends_when_the_new_one_is_complete() {
+fn the_old_generation_answers_for_three_seconds_after_the_new_one_is_complete() {
     let mut scene = Scene::connected(Role::Controlled);
     let old = scene.question();
     scene.restart();
@@ -79,6 +79,8 @@ fn the_old_generation_ends_when_the_new_one_is_complete() {
     scene.meet();
     scene.select(theirs(1));
 
+    assert_eq!(scene.ask(theirs(0), &old), Received::Consumed);
+    scene.run(SECOND * 3);
     assert_eq!(scene.ask(theirs(0), &old), Received::Dropped(Dropped::UnknownUsername));
 }
 
