@@ -14,10 +14,12 @@ mod targets;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 10] = [
     ("stun_decode", targets::stun_decode),
     ("stun_roundtrip", targets::stun_roundtrip),
     ("channel_data", targets::channel_data),
+    ("stream_cutter", targets::stream_cutter),
+    ("demux", targets::demux),
     ("uri", targets::uri),
     ("candidate", targets::candidate),
     ("turn_client", targets::turn_client),

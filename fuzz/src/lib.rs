@@ -6,7 +6,8 @@ pub use machines::{agent, turn_client, turn_server};
 
 use floe_sdp::{CandidateLine, IceAttribute};
 use floe_stun::attribute::*;
-use floe_stun::{ChannelData, Key, Message, RawAttribute, TransactionId, Uri};
+use floe_stun::stream::{Cutter, Frame, Framing, MAX_FRAME, StreamError};
+use floe_stun::{ChannelData, Key, Message, Protocol, RawAttribute, Source, TransactionId, Uri};
 
 /// Decoding never panics, and what a decoded message shows agrees with itself.
 pub fn stun_decode(data: &[u8]) {
@@ -68,6 +69,68 @@ pub fn channel_data(data: &[u8]) {
     let mut again = ChannelData::header(read.channel, len).to_vec();
     again.extend(read.data);
     assert!(data.starts_with(&again));
+}
+
+/// A stream reads the same whole, byte by byte and in pieces, and its frames are what they say they are.
+///
+/// The first byte chooses what travels on it, the second how long the pieces are.
+pub fn stream_cutter(data: &[u8]) {
+    let Some((&[framing, piece], stream)) = data.split_first_chunk::<2>() else { return };
+    let framing = [Framing::Stun, Framing::Turn, Framing::Rfc4571][usize::from(framing % 3)];
+    let whole = cut(framing, stream, MAX_FRAME);
+    assert_eq!(cut(framing, stream, 1), whole);
+    assert_eq!(cut(framing, stream, usize::from(piece) + 1), whole);
+}
+
+/// The frames of a stream that comes in pieces of this length, and how it broke.
+fn cut(framing: Framing, stream: &[u8], piece: usize) -> (Vec<Vec<u8>>, Option<StreamError>) {
+    let (mut cutter, mut frames) = (Cutter::new(framing), Vec::new());
+    for mut rest in stream.chunks(piece) {
+        loop {
+            match cutter.cut(&mut rest) {
+                Ok(Some(frame)) => frames.push(check_frame(framing, frame)),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+        assert!(rest.is_empty(), "all of the input is taken");
+        let pending = cutter.pending();
+        assert!(pending.is_none_or(|pending| pending.missing > 0 && pending.have < MAX_FRAME));
+    }
+    (frames, None)
+}
+
+fn check_frame(framing: Framing, frame: Frame<'_>) -> Vec<u8> {
+    match frame {
+        Frame::Stun(bytes) => {
+            assert!(Message::is_probably(bytes));
+            bytes.to_vec()
+        }
+        Frame::ChannelData(data) => {
+            assert_eq!(framing, Framing::Turn);
+            data.data.to_vec()
+        }
+        Frame::Packet(packet) => {
+            assert!(framing == Framing::Rfc4571 && !packet.is_empty());
+            packet.to_vec()
+        }
+    }
+}
+
+/// What a packet is taken for agrees with those who read it.
+pub fn demux(data: &[u8]) {
+    let (peer, old) = (Protocol::of(data, Source::Peer), Protocol::of_without_quic(data));
+    let relayed = Protocol::of(data, Source::TurnServer);
+    assert!(matches!(relayed, None | Some(Protocol::Stun | Protocol::Channel)));
+    assert!(relayed.is_none() || relayed == old);
+    assert!(old != Some(Protocol::Quic) && peer != Some(Protocol::Channel));
+    // Methods beyond 0xFF collide with the others and are reserved (RFC 8489 §18.2).
+    if Message::decode(data).is_ok_and(|message| message.method().number() <= 0xFF) {
+        assert_eq!((peer, relayed), (Some(Protocol::Stun), Some(Protocol::Stun)));
+    }
+    if ChannelData::decode(data).is_ok() {
+        assert_eq!((relayed, old), (Some(Protocol::Channel), Some(Protocol::Channel)));
+    }
 }
 
 /// A URI that was read prints as a URI that is read the same.

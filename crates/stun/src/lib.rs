@@ -46,6 +46,7 @@ mod binding;
 mod builder;
 mod chance;
 mod channel_data;
+mod demux;
 pub mod door;
 mod error;
 mod fingerprint;
@@ -55,6 +56,7 @@ mod integrity;
 mod message;
 mod method;
 mod send_plan;
+pub mod stream;
 mod transaction;
 mod uri;
 
@@ -62,6 +64,7 @@ pub use binding::{BindingClient, BindingEvent};
 pub use builder::{Builder, Finished, Sealed, Signed};
 pub use chance::Chance;
 pub use channel_data::{ChannelData, ChannelNumber};
+pub use demux::{Protocol, Source};
 pub use door::{
     Dropped, Drops, Failure, Icmp, Input, Interface, MAX_TRANSMIT, Machine, Need, Output, Received,
     RequestId, SocketId, Transmit, Transport, Why,

