@@ -1,11 +1,12 @@
-//! One request over UDP: when it goes out again, and when it has failed (RFC 8489 §6.2.1).
+//! One request: when it goes out again, and when it has failed (RFC 8489 §6.2.1; over a stream §6.2.2).
 //!
 //! ```text
 //!   new ──▶ Retransmitting ──sent Rc times──▶ AwaitingLast ──Rm * RTO──▶ timed out
 //!                 └────────── response ─────────────┴──▶ done (the owner forgets it)
 //! ```
 //!
-//! With the defaults it goes out at 0, 500, 1500, 3500, 7500, 15500 and 31500 ms and fails at 39500 ms.
+//! With the defaults it goes out at 0, 500, 1500, 3500, 7500, 15500 and 31500 ms and fails at 39500 ms. Over a stream
+//! it goes out once and fails at the same moment.
 
 use core::time::Duration;
 
@@ -26,6 +27,9 @@ pub struct Schedule {
 impl Schedule {
     /// RFC 8489 §6.2.1: RTO at least 500 ms, Rc 7, Rm 16.
     pub const DEFAULT: Self = Self { rto: Duration::from_millis(500), sends: 7, last_wait: 16 };
+
+    /// RFC 8489 §6.2.2, for TCP and TLS: sent once, and failed after Ti of 39.5 s, which [`Self::with_rto`] changes.
+    pub const STREAM: Self = Self { rto: Duration::from_millis(39_500), sends: 1, last_wait: 1 };
 
     /// The same with another RTO.
     #[must_use]
@@ -119,6 +123,14 @@ impl Transaction {
         (self.sent() == 1).then(|| now - self.started)
     }
 
+    /// How long the wait after the last transmission is before another one, were there one: the RTO, doubled with
+    /// each repetition.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        let doublings = 2_u32.saturating_pow(self.sent().saturating_sub(1));
+        self.schedule.rto.saturating_mul(doublings)
+    }
+
     /// Never to be sent again, yet an answer is welcome until the schedule would have ended: the request was
     /// cancelled (RFC 8445 §7.3.1.4).
     pub fn stop_retransmitting(&mut self) {
@@ -185,6 +197,26 @@ mod tests {
         assert_eq!(sent, [0, 500, 1500, 3500, 7500, 15500, 31500]);
         assert_eq!(failed.as_nanos(), 39_500_000_000);
         assert_eq!(Schedule::DEFAULT.total(), Duration::from_millis(39_500));
+    }
+
+    #[test]
+    fn over_a_stream_it_goes_out_once_and_fails_after_ti() {
+        let mut transaction =
+            Transaction::new(TransactionId::from([0; 12]), Instant::ORIGIN, Schedule::STREAM);
+        assert_eq!(transaction.deadline(), Instant::ORIGIN + Duration::from_millis(39_500));
+        assert_eq!(transaction.handle_timeout(transaction.deadline()), Some(Fired::TimedOut));
+        let short = Schedule::STREAM.with_rto(Duration::from_secs(5));
+        assert_eq!((short.total(), short.sends), (Duration::from_secs(5), 1));
+    }
+
+    #[test]
+    fn the_wait_doubles_with_each_repetition() {
+        let mut transaction = start();
+        assert_eq!(transaction.wait(), Duration::from_millis(500));
+        for _ in 0..6 {
+            let _ = transaction.handle_timeout(transaction.deadline());
+        }
+        assert_eq!(transaction.wait(), Duration::from_millis(32_000));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use floe_stun::attribute::*;
 use floe_stun::stream::{Cutter, Frame, Framing, StreamError, packet_prefix};
 use floe_stun::{
     Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Integrity, Key, MAGIC_COOKIE, Message, Method,
-    Password, Protocol, SendPlan, SocketId, Source, TransactionId, Uri, userhash,
+    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, TransactionId, Uri, userhash,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -241,6 +241,20 @@ proptest! {
         bytes.resize(bytes.len() + padding, 0xEE);
         let read = ChannelData::decode(&bytes).unwrap();
         prop_assert_eq!((read.channel, read.data), (channel, &data[..]));
+    }
+
+    /// Whatever was measured, the RTO has its bounds and lies above the smoothed round-trip time.
+    #[test]
+    fn the_rto_keeps_its_bounds(samples in vec(any::<u64>(), 1..20), floor in 1..2000_u64) {
+        let floor = Duration::from_millis(floor);
+        let bounds = RtoBounds::DEFAULT.with_floor(floor);
+        let mut rto = Rto::new(bounds);
+        for sample in samples {
+            let rtt = Duration::from_nanos(sample);
+            if sample % 5 == 0 { rto.back_off(rtt) } else { rto.sample(rtt) }
+            prop_assert!((floor..=bounds.ceiling).contains(&rto.get()));
+            prop_assert!(rto.srtt().is_none_or(|srtt| srtt < rto.get() || rto.get() == bounds.ceiling));
+        }
     }
 
     /// However the network cuts a stream, the same frames and the same error come out.
