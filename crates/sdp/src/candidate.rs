@@ -19,7 +19,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use crate::error::{ParseError, ParseErrorKind};
-use crate::scan::{Attribute, Field, Fields};
+use crate::scan::{AttributeLine, Field, Fields};
 
 /// A candidate line as RFC 8839 section 5.1 writes it.
 ///
@@ -107,7 +107,7 @@ impl CandidateLine {
     /// [ignorable](ParseError::is_ignorable). No text at all is [`ParseErrorKind::Empty`]. A TCP candidate needs its
     /// "tcptype". All else is a fault of whoever wrote the line.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let attribute = Attribute::split(text);
+        let attribute = AttributeLine::split(text);
         attribute.check_line()?;
         if attribute.line.text.is_empty() {
             return Err(attribute.line.error(ParseErrorKind::Empty, "a candidate"));
@@ -115,26 +115,15 @@ impl CandidateLine {
         if !attribute.is("candidate") {
             return Err(attribute.name.error(ParseErrorKind::Malformed, "\"candidate:\""));
         }
-        Self::from_value(attribute.value()?)
+        CandidateRef::from_value(attribute.value()?).map(|read| read.to_line())
     }
 
-    /// Reads what stands behind `candidate:`.
-    pub(crate) fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
-        let mut fields = value.fields();
-        let foundation = fields.need(FOUNDATION)?.ice_chars(1..=32, FOUNDATION)?;
-        let component = fields.need(COMPONENT)?.number(3, 1..=256, COMPONENT)?;
-        let transport = Transport::read(fields.need(TRANSPORT)?)?;
-        let priority = fields.need(PRIORITY)?.number(10, 1..=MAX_PRIORITY, PRIORITY)?;
-        let address = Address::read(fields.need(ADDRESS)?)?;
-        let port = fields.need(PORT)?.number(usize::MAX, 0..=u16::MAX, PORT)?;
-        fields.need(TYP)?.keyword("typ", TYP)?;
-        let kind = CandidateType::read(fields.need(TYPE)?)?;
-        let related = read_related(&mut fields)?;
-        if transport == Transport::Tcp {
-            check_tcp_type(fields)?;
-        }
-        let extensions = read_extensions(fields)?;
-        Ok(Self { foundation, component, transport, priority, address, port, kind, related, extensions })
+    /// Whether `other` names the same place: component, transport, address and port are the same. A fragment repeats
+    /// candidates, and those already known are passed over (RFC 8840 section 4.4).
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        (self.component, self.port) == (other.component, other.port)
+            && self.address == other.address
+            && self.transport.as_str().eq_ignore_ascii_case(other.transport.as_str())
     }
 
     /// The value of the first extension of that name. Names match in any case.
@@ -154,9 +143,7 @@ impl fmt::Display for CandidateLine {
         let Self { foundation, component, transport, priority, address, port, kind, related, extensions } =
             self;
         write!(f, "candidate:{foundation} {component} {transport} {priority} {address} {port} typ {kind}")?;
-        if let Some((address, port)) = related {
-            write!(f, " raddr {address} rport {port}")?;
-        }
+        write_related(related.as_ref(), f)?;
         extensions.iter().try_for_each(|(name, value)| write!(f, " {name} {value}"))
     }
 }
@@ -166,6 +153,102 @@ impl FromStr for CandidateLine {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::parse(text)
+    }
+}
+
+/// The same line within a description: what is text in it is borrowed from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateRef<'a> {
+    /// See [`CandidateLine::foundation`], and so on for all that follow.
+    pub foundation: &'a str,
+    /// The component of the stream, 1 to 256.
+    pub component: u16,
+    /// The transport protocol.
+    pub transport: Transport,
+    /// 1 to 2^31 - 1.
+    pub priority: u32,
+    /// Where the peer can be reached.
+    pub address: Address,
+    /// The port of `address`.
+    pub port: u16,
+    /// How the candidate was found.
+    pub kind: CandidateType,
+    /// "raddr" and "rport".
+    pub related: Option<(Address, u16)>,
+    /// The name and value pairs behind that.
+    pub extensions: Extensions<'a>,
+}
+
+/// The extensions of a candidate in their order: an iterator over names and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extensions<'a> {
+    /// Checked; `None` if there is not even a space.
+    rest: Option<&'a str>,
+}
+
+impl<'a> CandidateRef<'a> {
+    /// Reads what stands behind `candidate:`.
+    pub(crate) fn from_value(value: Field<'a>) -> Result<Self, ParseError> {
+        let mut fields = value.fields();
+        let foundation = fields.need(FOUNDATION)?.ice_chars(1..=32, FOUNDATION)?;
+        let component = read_component(fields.need(COMPONENT)?)?;
+        let transport = Transport::read(fields.need(TRANSPORT)?)?;
+        let priority = fields.need(PRIORITY)?.number(10, 1..=MAX_PRIORITY, PRIORITY)?;
+        let address = Address::read(fields.need(ADDRESS)?)?;
+        let port = read_port(fields.need(PORT)?)?;
+        fields.need(TYP)?.keyword("typ", TYP)?;
+        let kind = CandidateType::read(fields.need(TYPE)?)?;
+        let related = read_related(&mut fields)?;
+        if transport == Transport::Tcp {
+            check_tcp_type(fields)?;
+        }
+        let extensions = Extensions { rest: fields.rest().map(|field| field.text) };
+        check_extensions(fields)?;
+        Ok(Self { foundation, component, transport, priority, address, port, kind, related, extensions })
+    }
+
+    /// The value of the first extension of that name. Names match in any case.
+    pub fn extension(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.extensions.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+
+    /// A value that owns its text.
+    pub fn to_line(&self) -> CandidateLine {
+        CandidateLine {
+            foundation: self.foundation.to_owned(),
+            component: self.component,
+            transport: self.transport.clone(),
+            priority: self.priority,
+            address: self.address.clone(),
+            port: self.port,
+            kind: self.kind,
+            related: self.related.clone(),
+            extensions: self.extensions.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+}
+
+impl fmt::Display for CandidateRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { foundation, component, transport, priority, address, port, kind, related, extensions } =
+            self;
+        write!(f, "candidate:{foundation} {component} {transport} {priority} {address} {port} typ {kind}")?;
+        write_related(related.as_ref(), f)?;
+        extensions.rest.map_or(Ok(()), |pairs| write!(f, " {pairs}"))
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = self.rest.take()?.split_once(' ')?;
+        let Some((value, rest)) = rest.split_once(' ') else {
+            return Some((name, rest));
+        };
+        self.rest = Some(rest);
+        Some((name, value))
     }
 }
 
@@ -200,7 +283,7 @@ impl fmt::Display for Transport {
 impl Address {
     /// `connection-address` of RFC 8866 section 9. Anything visible can be one, so what is neither an IP address nor a
     /// name is of a sort unknown to us, not malformed.
-    fn read(field: Field<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(field: Field<'_>) -> Result<Self, ParseError> {
         let text = field.text;
         if text.is_empty() || text.chars().any(|c| c.is_ascii_control()) {
             return Err(field.error(ParseErrorKind::Malformed, ADDRESS));
@@ -214,8 +297,7 @@ impl Address {
         if !(4..=253).contains(&text.len()) || !text.chars().all(is_name_char) {
             return Err(field.error(ParseErrorKind::Unsupported, ADDRESS));
         }
-        // "10.0.1", "1.2.3.256", "0x7f000001": resolvers take these for numbers, and so for addresses not shown here.
-        if !last_label(text).starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if !ends_as_a_name(text) {
             return Err(field.error(ParseErrorKind::Malformed, ADDRESS));
         }
         Ok(Self::Name(text.to_owned()))
@@ -296,7 +378,7 @@ fn read_related(fields: &mut Fields<'_>) -> Result<Option<(Address, u16)>, Parse
         return Ok(None);
     }
     let address = Address::read(address)?;
-    let port = ahead.need(PORT)?.number(usize::MAX, 0..=u16::MAX, PORT)?;
+    let port = read_port(ahead.need(PORT)?)?;
     *fields = ahead;
     Ok(Some((address, port)))
 }
@@ -315,14 +397,24 @@ fn check_tcp_type(mut extensions: Fields<'_>) -> Result<(), ParseError> {
     }
 }
 
-fn read_extensions(mut fields: Fields<'_>) -> Result<Vec<(String, String)>, ParseError> {
-    let mut extensions = Vec::new();
+fn check_extensions(mut fields: Fields<'_>) -> Result<(), ParseError> {
     while let Some(name) = fields.next() {
-        let name = name.token(EXTENSION)?;
-        let value = fields.need(VALUE)?.visible(VALUE)?;
-        extensions.push((name.to_owned(), value.to_owned()));
+        name.token(EXTENSION)?;
+        fields.need(VALUE)?.visible(VALUE)?;
     }
-    Ok(extensions)
+    Ok(())
+}
+
+pub(crate) fn read_component(field: Field<'_>) -> Result<u16, ParseError> {
+    field.number(3, 1..=256, COMPONENT)
+}
+
+pub(crate) fn read_port(field: Field<'_>) -> Result<u16, ParseError> {
+    field.number(usize::MAX, 0..=u16::MAX, PORT)
+}
+
+fn write_related(related: Option<&(Address, u16)>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    related.map_or(Ok(()), |(address, port)| write!(f, " raddr {address} rport {port}"))
 }
 
 fn read_ipv6(field: Field<'_>) -> Result<Address, ParseError> {
@@ -334,7 +426,17 @@ fn read_ipv6(field: Field<'_>) -> Result<Address, ParseError> {
     }
 }
 
-fn is_name_char(c: char) -> bool {
+/// Whether a line may have `name` for its address.
+pub(crate) fn is_domain_name(name: &str) -> bool {
+    (4..=253).contains(&name.len()) && name.chars().all(is_name_char) && ends_as_a_name(name)
+}
+
+/// "10.0.1", "1.2.3.256", "0x7f000001": resolvers take these for numbers, and so for addresses not shown here.
+pub(crate) fn ends_as_a_name(text: &str) -> bool {
+    last_label(text).starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+pub(crate) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.')
 }
 
@@ -350,9 +452,9 @@ const FOUNDATION: &str = "a foundation of 1 to 32 letters, digits, \"+\" or \"/\
 const COMPONENT: &str = "a component from 1 to 256";
 const TRANSPORT: &str = "a transport such as UDP";
 const PRIORITY: &str = "a priority from 1 to 2147483647";
-const ADDRESS: &str = "an IP address or a domain name";
+pub(crate) const ADDRESS: &str = "an IP address or a domain name";
 const UNZONED: &str = "an IPv6 address without a zone";
-const PORT: &str = "a port from 0 to 65535";
+pub(crate) const PORT: &str = "a port from 0 to 65535";
 const TYP: &str = "\"typ\"";
 const TYPE: &str = "host, srflx, prflx or relay";
 const TCPTYPE: &str = "tcptype with active, passive or so";

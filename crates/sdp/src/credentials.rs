@@ -2,12 +2,13 @@
 //!
 //! Both are made of `ice-char`s, which carry 6 bits each.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
 use crate::error::ParseError;
-use crate::scan::{Attribute, Field};
+use crate::scan::{AttributeLine, Field};
 
 /// A username fragment: 4 to 256 letters, digits, `+` and `/`.
 ///
@@ -28,18 +29,20 @@ impl IceUfrag {
     ///
     /// The text is not 4 to 256 `ice-char`s.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let attribute = Attribute::split(text);
+        let attribute = AttributeLine::split(text);
         attribute.check_line()?;
         Self::from_value(attribute.value_or_line("ice-ufrag"))
     }
 
     pub(crate) fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
-        value.ice_chars(4..=256, "a ufrag of 4 to 256 letters, digits, \"+\" or \"/\"").map(Self)
+        value
+            .ice_chars(4..=256, "a ufrag of 4 to 256 letters, digits, \"+\" or \"/\"")
+            .map(|text| Self(text.to_owned()))
     }
 
     /// Writes 48 random bits as 8 characters: twice the 24 bits that RFC 8445 section 5.3 wants at least.
     pub fn from_random(bits: [u8; 6]) -> Self {
-        Self(ice_chars(&bits))
+        Self(base64_chars(&bits))
     }
 
     /// The text.
@@ -69,18 +72,20 @@ impl IcePwd {
     ///
     /// The text is not 22 to 256 `ice-char`s. The error does not show it.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let attribute = Attribute::split(text);
+        let attribute = AttributeLine::split(text);
         attribute.check_line()?;
         Self::from_value(attribute.value_or_line("ice-pwd"))
     }
 
     pub(crate) fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
-        value.ice_chars(22..=256, "a password of 22 to 256 letters, digits, \"+\" or \"/\"").map(Self)
+        value
+            .ice_chars(22..=256, "a password of 22 to 256 letters, digits, \"+\" or \"/\"")
+            .map(|text| Self(text.to_owned()))
     }
 
     /// Writes 144 random bits as 24 characters; RFC 8445 section 5.3 wants 128 bits at least.
     pub fn from_random(bits: [u8; 18]) -> Self {
-        Self(ice_chars(&bits))
+        Self(base64_chars(&bits))
     }
 
     /// The text. Keep it out of logs.
@@ -104,7 +109,7 @@ impl FromStr for IcePwd {
 }
 
 /// Four characters for every three bytes; a shorter rest is left out.
-fn ice_chars(bits: &[u8]) -> String {
+pub(crate) fn base64_chars(bits: &[u8]) -> String {
     let (triples, _) = bits.as_chunks::<3>();
     let sextets = triples.iter().flat_map(|&[a, b, c]| [a >> 2, (a << 4) | (b >> 4), (b << 2) | (c >> 6), c]);
     sextets.map(ice_char).collect()

@@ -2,16 +2,18 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::fmt;
 
-/// A line that did not become a value.
+/// A text that did not become a value.
 ///
-/// It says three things for a person (the column, what was expected, what stood there) and one for the program: the
-/// [`kind`](Self::kind). What stood there is quoted, escaped to printable ASCII and cut short, so that it can be
+/// It says for a person where the fault is, what was expected and what stood there, and for the program which
+/// [`kind`](Self::kind) it is. What stood there is quoted, escaped to printable ASCII and cut short, so that it can be
 /// logged as it is; it never holds a part of a password that is longer than one character.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: expected {expected}, found {found}")]
+#[error("{}column {column}: expected {expected}, found {found}", Line(*.line))]
 pub struct ParseError {
     kind: ParseErrorKind,
+    line: Option<usize>,
     column: usize,
     expected: &'static str,
     found: String,
@@ -24,9 +26,10 @@ pub enum ParseErrorKind {
     /// There was no text at all. In the W3C interface an empty candidate string means end-of-candidates, so whoever
     /// reads such strings should look at this kind first.
     Empty,
-    /// The line is longer than [`MAX_ICE_LINE`](crate::MAX_ICE_LINE).
+    /// The line is longer than [`MAX_ICE_LINE`](crate::MAX_ICE_LINE), or the description exceeds its
+    /// [`Limits`](crate::Limits).
     TooLong,
-    /// The line ended before all that must be in it was there.
+    /// The line ended before all that must be in it was there, or the description before all of its lines were.
     Incomplete,
     /// The text does not follow the grammar.
     Malformed,
@@ -35,11 +38,20 @@ pub enum ParseErrorKind {
     /// The line follows the grammar, but with a candidate type or an address of a kind that this crate does not know.
     /// RFC 8839 section 5.1 has such lines ignored.
     Unsupported,
+    /// The line is of a sort that may not stand here (RFC 8866 section 5 has an order).
+    Misplaced,
+    /// The line, or the name in it, is there already, and there can be only one.
+    Repeated,
 }
 
 impl ParseError {
     pub(crate) fn new(kind: ParseErrorKind, column: usize, expected: &'static str, found: String) -> Self {
-        Self { kind, column, expected, found }
+        Self { kind, line: None, column, expected, found }
+    }
+
+    /// The same fault, in line number `line` of a description.
+    pub(crate) fn at_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
     }
 
     /// The sort of fault.
@@ -47,7 +59,12 @@ impl ParseError {
         self.kind
     }
 
-    /// Where it is: the number of the byte in the text that was given, the first being 1.
+    /// The number of the line, the first being 1, if more than one line was read.
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// Where it is: the number of the byte in the line, the first being 1.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -65,6 +82,18 @@ impl ParseError {
     /// Whether the line is to be dropped without blaming the peer: it is not wrong, only unknown to us.
     pub fn is_ignorable(&self) -> bool {
         self.kind == ParseErrorKind::Unsupported
+    }
+}
+
+/// "line 3, ", or nothing.
+struct Line(Option<usize>);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(line) => write!(f, "line {line}, "),
+            None => Ok(()),
+        }
     }
 }
 
@@ -101,9 +130,13 @@ mod tests {
             ParseErrorKind::Incomplete,
             ParseErrorKind::Malformed,
             ParseErrorKind::OutOfRange,
+            ParseErrorKind::Misplaced,
+            ParseErrorKind::Repeated,
         ] {
             assert!(!of(kind).is_ignorable(), "{kind:?}");
         }
-        assert_eq!(of(ParseErrorKind::Empty).to_string(), "column 1: expected this, found that");
+        let error = of(ParseErrorKind::Empty);
+        assert_eq!(error.to_string(), "column 1: expected this, found that");
+        assert_eq!(error.at_line(7).to_string(), "line 7, column 1: expected this, found that");
     }
 }

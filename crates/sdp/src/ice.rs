@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::candidate::CandidateLine;
+use crate::candidate::{ADDRESS, Address, CandidateLine, CandidateRef, PORT, read_component, read_port};
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::scan::{Attribute, Field};
+use crate::scan::{AttributeLine, Field};
 
 /// One attribute line of ICE. `Display` writes it without `a=`.
 ///
@@ -20,6 +20,8 @@ use crate::scan::{Attribute, Field};
 pub enum IceAttribute {
     /// `candidate`, of one medium (RFC 8839 section 5.1).
     Candidate(CandidateLine),
+    /// `remote-candidates`, of one medium in an offer: what was selected, one for each component (RFC 8839 section 5.2).
+    RemoteCandidates(Vec<RemoteCandidate>),
     /// `ice-ufrag`, of the session or of one medium, which comes first (RFC 8839 section 5.4).
     Ufrag(IceUfrag),
     /// `ice-pwd`, likewise.
@@ -46,7 +48,7 @@ impl IceAttribute {
     /// The attribute is one of ICE, and its value is not what it must be. See [`CandidateLine::parse`] for the errors
     /// after which the line is simply to be dropped.
     pub fn parse(line: &str) -> Result<Option<Self>, ParseError> {
-        let attribute = Attribute::split(line);
+        let attribute = AttributeLine::split(line);
         let Some((_, read)) = READERS.iter().find(|(name, _)| attribute.is(name)) else {
             return Ok(None);
         };
@@ -59,6 +61,7 @@ impl fmt::Display for IceAttribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Candidate(candidate) => candidate.fmt(f),
+            Self::RemoteCandidates(candidates) => write_remote_candidates(candidates, f),
             Self::Ufrag(ufrag) => write!(f, "ice-ufrag:{ufrag}"),
             Self::Pwd(pwd) => write!(f, "ice-pwd:{}", pwd.as_str()),
             Self::Options(options) => write!(f, "ice-options:{options}"),
@@ -68,6 +71,47 @@ impl fmt::Display for IceAttribute {
             Self::Mismatch => f.write_str("ice-mismatch"),
         }
     }
+}
+
+/// The selected remote candidate of one component (RFC 8839 section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteCandidate {
+    /// 1 to 256.
+    pub component: u16,
+    /// Its address.
+    pub address: Address,
+    /// Its port.
+    pub port: u16,
+}
+
+impl fmt::Display for RemoteCandidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.component, self.address, self.port)
+    }
+}
+
+pub(crate) fn write_remote_candidates(
+    candidates: &[RemoteCandidate],
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_str("remote-candidates")?;
+    let mut separator = ":";
+    for candidate in candidates {
+        write!(f, "{separator}{candidate}")?;
+        separator = " ";
+    }
+    Ok(())
+}
+
+pub(crate) fn read_remote_candidates(value: Field<'_>) -> Result<Vec<RemoteCandidate>, ParseError> {
+    let (mut fields, mut candidates) = (value.fields(), Vec::new());
+    while let Some(component) = fields.next() {
+        let component = read_component(component)?;
+        let address = Address::read(fields.need(ADDRESS)?)?;
+        let port = read_port(fields.need(PORT)?)?;
+        candidates.push(RemoteCandidate { component, address, port });
+    }
+    Ok(candidates)
 }
 
 /// The options that a peer supports, in its order: at least one.
@@ -101,12 +145,12 @@ impl IceOptions {
     ///
     /// There is no option, an invisible character, or more than one space between two options.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let attribute = Attribute::split(text);
+        let attribute = AttributeLine::split(text);
         attribute.check_line()?;
         Self::from_value(attribute.value_or_line("ice-options"))
     }
 
-    fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
         value.fields().map(read_option).collect::<Result<_, _>>().map(Self)
     }
 
@@ -143,15 +187,20 @@ fn read_option(field: Field<'_>) -> Result<String, ParseError> {
     }
 }
 
+fn read_candidate(value: Field<'_>) -> Result<CandidateLine, ParseError> {
+    CandidateRef::from_value(value).map(|read| read.to_line())
+}
+
 /// RFC 8839 section 5.5: `1*10DIGIT`. What 32 bits cannot hold is 49 days and more.
-fn read_pacing(field: Field<'_>) -> Result<u32, ParseError> {
+pub(crate) fn read_pacing(field: Field<'_>) -> Result<u32, ParseError> {
     field.number(10, 0..=u32::MAX, "a number of milliseconds up to 4294967295")
 }
 
-type Reader = fn(Attribute<'_>) -> Result<IceAttribute, ParseError>;
+type Reader = fn(AttributeLine<'_>) -> Result<IceAttribute, ParseError>;
 
-const READERS: [(&str, Reader); 8] = [
-    ("candidate", |a| CandidateLine::from_value(a.value()?).map(IceAttribute::Candidate)),
+const READERS: [(&str, Reader); 9] = [
+    ("candidate", |a| read_candidate(a.value()?).map(IceAttribute::Candidate)),
+    ("remote-candidates", |a| read_remote_candidates(a.value()?).map(IceAttribute::RemoteCandidates)),
     ("ice-ufrag", |a| IceUfrag::from_value(a.value()?).map(IceAttribute::Ufrag)),
     ("ice-pwd", |a| IcePwd::from_value(a.value()?).map(IceAttribute::Pwd)),
     ("ice-options", |a| IceOptions::from_value(a.value()?).map(IceAttribute::Options)),
@@ -175,8 +224,15 @@ mod tests {
         let parse = |line: &str| IceAttribute::parse(line).unwrap().unwrap();
         let host = "candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host";
         let pwd = "asd88fgpdd777uzjYhagZg";
+        let remote = |component, port| RemoteCandidate {
+            component,
+            address: Address::Ip([192, 0, 2, 3].into()),
+            port,
+        };
+        let remotes = IceAttribute::RemoteCandidates(vec![remote(1, 45664), remote(2, 45665)]);
         for (line, value) in [
             (host, IceAttribute::Candidate(host.parse().unwrap())),
+            ("remote-candidates:1 192.0.2.3 45664 2 192.0.2.3 45665", remotes),
             ("ice-ufrag:8hhY", IceAttribute::Ufrag("8hhY".parse().unwrap())),
             (&format!("ice-pwd:{pwd}"), IceAttribute::Pwd(pwd.parse().unwrap())),
             ("ice-options:ice2 rtp+ecn", IceAttribute::Options("ice2 rtp+ecn".parse().unwrap())),
@@ -219,6 +275,9 @@ mod tests {
             ("a=ice-ufrag", ParseErrorKind::Incomplete, 12),
             ("a=ice-ufrag:", ParseErrorKind::OutOfRange, 13),
             ("a=ice-options", ParseErrorKind::Incomplete, 14),
+            ("a=remote-candidates:1 192.0.2.3", ParseErrorKind::Incomplete, 32),
+            ("a=remote-candidates:0 192.0.2.3 1", ParseErrorKind::OutOfRange, 21),
+            ("a=remote-candidates:", ParseErrorKind::Malformed, 21),
             ("a=candidate\r\n", ParseErrorKind::Incomplete, 12),
             ("a=ice-options:ice2\r\na=ice-lite", ParseErrorKind::Malformed, 19),
         ] {

@@ -60,14 +60,32 @@
 
 extern crate alloc;
 
+mod attribute;
 mod candidate;
 mod credentials;
+mod data_channel;
+mod dtls;
 mod error;
+mod fragment;
 mod ice;
+mod media;
+mod offer_answer;
 mod scan;
+mod session;
+mod write;
 
-pub use candidate::{Address, CandidateLine, CandidateType, TcpType, Transport};
+pub use attribute::{Attribute, Direction, Group, RawAttribute};
+pub use candidate::{Address, CandidateLine, CandidateRef, CandidateType, Extensions, TcpType, Transport};
 pub use credentials::{IcePwd, IceUfrag};
+pub use data_channel::{DataSession, Unfit};
+pub use dtls::{Fingerprint, HashFunction, Setup, TlsId};
 pub use error::{ParseError, ParseErrorKind};
-pub use ice::{IceAttribute, IceOptions};
+pub use fragment::{Fragment, LocalFragment};
+pub use ice::{IceAttribute, IceOptions, RemoteCandidate};
+pub use media::{Connection, Level, Media};
+pub use offer_answer::{
+    Answerable, Change, Rule, Violation, check_answer, check_next_offer, check_offer, directions, setups,
+};
 pub use scan::MAX_ICE_LINE;
+pub use session::{Limits, Line, Lines, Origin, Section, SessionDescription};
+pub use write::{BuildError, Edit, LocalSession};

@@ -1,7 +1,7 @@
 //! Cuts a line into its attribute name, its value and the fields of the value, each with its column.
 //!
 //! ```text
-//!   a=candidate:1 1 UDP …          Attribute: name "candidate", value at column 13
+//!   a=candidate:1 1 UDP …          AttributeLine: name "candidate", value at column 13
 //!               ┬ ┬ ┬──            Field, Field, Field: parted by exactly one space, possibly empty
 //! ```
 //!
@@ -10,7 +10,6 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 
@@ -23,7 +22,7 @@ pub const MAX_ICE_LINE: usize = 4096;
 
 /// One attribute line, with or without "a=" in front and a line end behind.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Attribute<'a> {
+pub(crate) struct AttributeLine<'a> {
     given: usize,
     /// All of it but the line end.
     pub(crate) line: Field<'a>,
@@ -33,7 +32,7 @@ pub(crate) struct Attribute<'a> {
 }
 
 /// A piece of the text and the column of its first byte.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
     pub(crate) text: &'a str,
     pub(crate) column: usize,
@@ -46,11 +45,17 @@ pub(crate) struct Fields<'a> {
     end: usize,
 }
 
-impl<'a> Attribute<'a> {
+impl<'a> AttributeLine<'a> {
     /// Finds the name and the value; what they hold is not looked at yet.
     pub(crate) fn split(text: &'a str) -> Self {
         let line = text.strip_suffix('\n').unwrap_or(text);
-        let line = Field { text: line.strip_suffix('\r').unwrap_or(line), column: 1 };
+        Self { given: text.len(), ..Self::of_line(line.strip_suffix('\r').unwrap_or(line)) }
+    }
+
+    /// The same of a line without its end.
+    pub(crate) fn of_line(line: &'a str) -> Self {
+        let given = line.len();
+        let line = Field { text: line, column: 1 };
         let body = match line.text.strip_prefix("a=") {
             Some(body) => Field { text: body, column: 3 },
             None => line,
@@ -59,15 +64,24 @@ impl<'a> Attribute<'a> {
             Some((name, value)) => (name, Some(value)),
             None => (body, None),
         };
-        Self { given: text.len(), line, name, value }
+        Self { given, line, name, value }
     }
 
     /// Refuses what is too long or not one line of text (RFC 8866 section 9: `byte-string`).
     pub(crate) fn check_line(&self) -> Result<(), ParseError> {
+        self.check_length()?;
+        self.check_controls()
+    }
+
+    fn check_length(&self) -> Result<(), ParseError> {
         if self.given > MAX_ICE_LINE {
             let found = format!("{} bytes", self.given);
             return Err(ParseError::new(ParseErrorKind::TooLong, 1, "a line of at most 4096 bytes", found));
         }
+        Ok(())
+    }
+
+    pub(crate) fn check_controls(&self) -> Result<(), ParseError> {
         match self.line.find(|c| matches!(c, '\0' | '\r' | '\n')) {
             Some(control) => Err(control.error(ParseErrorKind::Malformed, "a single line of text")),
             None => Ok(()),
@@ -82,6 +96,17 @@ impl<'a> Attribute<'a> {
     /// The value, which must be there.
     pub(crate) fn value(&self) -> Result<Field<'a>, ParseError> {
         self.value.ok_or_else(|| self.line.end_error("a colon and a value"))
+    }
+
+    /// The value, which must be there, of a line that is not too long.
+    pub(crate) fn short_value(&self) -> Result<Field<'a>, ParseError> {
+        self.check_length()?;
+        self.value()
+    }
+
+    /// The value, if there is a colon.
+    pub(crate) fn value_if_any(&self) -> Option<Field<'a>> {
+        self.value
     }
 
     /// The value if this is the attribute `name` with a value, or else the line as it stands.
@@ -131,7 +156,7 @@ impl<'a> Field<'a> {
         self,
         lengths: RangeInclusive<usize>,
         expected: &'static str,
-    ) -> Result<String, ParseError> {
+    ) -> Result<&'a str, ParseError> {
         if let Some(wrong) = self.find(|c| !is_ice_char(c)) {
             return Err(wrong.error(ParseErrorKind::Malformed, expected));
         }
@@ -139,12 +164,36 @@ impl<'a> Field<'a> {
             let found = format!("{} characters", self.text.len());
             return Err(ParseError::new(ParseErrorKind::OutOfRange, self.column, expected, found));
         }
-        Ok(self.text.to_owned())
+        Ok(self.text)
     }
 
     /// A `token` (RFC 8866 section 9).
     pub(crate) fn token(self, expected: &'static str) -> Result<&'a str, ParseError> {
-        if self.text.is_empty() || !self.text.chars().all(is_token_char) {
+        if self.text.is_empty() || !self.text.bytes().all(is_token_byte) {
+            return Err(self.error(ParseErrorKind::Malformed, expected));
+        }
+        Ok(self.text)
+    }
+
+    /// A `non-ws-string` (RFC 8866 section 9): no space, no control character.
+    pub(crate) fn word(self, expected: &'static str) -> Result<&'a str, ParseError> {
+        if self.text.is_empty() || self.text.bytes().any(|b| b <= b' ' || b == 0x7f) {
+            return Err(self.error(ParseErrorKind::Malformed, expected));
+        }
+        Ok(self.text)
+    }
+
+    /// A `byte-string` (RFC 8866 section 9): anything but NUL, CR and LF.
+    pub(crate) fn byte_string(self, expected: &'static str) -> Result<&'a str, ParseError> {
+        if self.text.is_empty() || self.text.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n')) {
+            return Err(self.error(ParseErrorKind::Malformed, expected));
+        }
+        Ok(self.text)
+    }
+
+    /// `1*DIGIT`, however large.
+    pub(crate) fn digits(self, expected: &'static str) -> Result<&'a str, ParseError> {
+        if self.text.is_empty() || !self.text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(self.error(ParseErrorKind::Malformed, expected));
         }
         Ok(self.text)
@@ -172,19 +221,19 @@ impl<'a> Field<'a> {
     }
 
     /// An error about what should have followed this field.
-    fn end_error(self, expected: &'static str) -> ParseError {
+    pub(crate) fn end_error(self, expected: &'static str) -> ParseError {
         ParseError::new(ParseErrorKind::Incomplete, self.end(), expected, "end of line".to_owned())
     }
 
     /// The first character that `wanted` picks.
-    fn find(self, wanted: impl Fn(char) -> bool) -> Option<Self> {
+    pub(crate) fn find(self, wanted: impl Fn(char) -> bool) -> Option<Self> {
         let (at, c) = self.text.char_indices().find(|&(_, c)| wanted(c))?;
         let text = self.text.get(at..at.saturating_add(c.len_utf8()))?;
         Some(Self { text, column: self.column.saturating_add(at) })
     }
 
     /// What stands before and after the first `separator`, a character of one byte.
-    fn cut(self, separator: char) -> Option<(Self, Self)> {
+    pub(crate) fn cut(self, separator: char) -> Option<(Self, Self)> {
         let (before, after) = self.text.split_once(separator)?;
         let column = self.column.saturating_add(before.len()).saturating_add(1);
         Some((Self { text: before, ..self }, Self { text: after, column }))
@@ -196,6 +245,19 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// What has not been read yet.
+    pub(crate) fn rest(self) -> Option<Field<'a>> {
+        self.rest
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn end(&mut self) -> Result<(), ParseError> {
+        match self.next() {
+            Some(more) => Err(more.error(ParseErrorKind::Malformed, "the end of the line")),
+            None => Ok(()),
+        }
+    }
+
     /// The next field, which must be there.
     pub(crate) fn need(&mut self, expected: &'static str) -> Result<Field<'a>, ParseError> {
         let end = Field { text: "", column: self.end };
@@ -222,19 +284,20 @@ pub(crate) fn is_ice_char(c: char) -> bool {
 }
 
 /// `token-char` of RFC 8866 section 9, which has all of that of RFC 3261 section 25.1 and a few more.
-fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`{|}~".contains(c)
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'~')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
 
     #[test]
     fn fields_are_parted_by_single_spaces_and_know_their_columns() {
-        let fields = Attribute::split("a=x:é  b ").value().unwrap().fields();
+        let fields = AttributeLine::split("a=x:é  b ").value().unwrap().fields();
         let seen: Vec<_> = fields.map(|f| (f.text, f.column)).collect();
         assert_eq!(seen, vec![("é", 5), ("", 8), ("b", 9), ("", 11)]);
     }
@@ -242,20 +305,20 @@ mod tests {
     #[test]
     fn one_line_end_of_any_sort_is_no_part_of_the_line() {
         for text in ["x:1", "x:1\n", "x:1\r\n", "x:1\r"] {
-            let attribute = Attribute::split(text);
+            let attribute = AttributeLine::split(text);
             attribute.check_line().unwrap();
             assert_eq!(attribute.line.text, "x:1", "{text:?}");
         }
         for (text, column) in [("x:1\n\n", 4), ("x:1\r\r\n", 4), ("x\0:1", 2), ("\nx:1", 1)] {
-            let error = Attribute::split(text).check_line().unwrap_err();
+            let error = AttributeLine::split(text).check_line().unwrap_err();
             assert_eq!((error.kind(), error.column()), (ParseErrorKind::Malformed, column), "{text:?}");
         }
     }
 
     #[test]
     fn a_line_of_4096_bytes_is_read_and_one_of_4097_is_not() {
-        assert!(Attribute::split(&"x".repeat(4096)).check_line().is_ok());
-        let error = Attribute::split(&"x".repeat(4097)).check_line().unwrap_err();
+        assert!(AttributeLine::split(&"x".repeat(4096)).check_line().is_ok());
+        let error = AttributeLine::split(&"x".repeat(4097)).check_line().unwrap_err();
         assert_eq!((error.kind(), error.found()), (ParseErrorKind::TooLong, "4097 bytes"));
     }
 
@@ -278,7 +341,7 @@ mod tests {
         let all = |is: fn(char) -> bool| ('\0'..='\u{ff}').filter(|&c| is(c)).collect::<String>();
         assert_eq!(all(is_ice_char), "+/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
         assert_eq!(
-            all(is_token_char),
+            all(|c| u8::try_from(c).is_ok_and(is_token_byte)),
             "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~"
         );
     }

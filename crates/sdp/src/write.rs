@@ -1,0 +1,510 @@
+//! Descriptions of our own: an offer of data channels, the answer to one (RFC 9429 sections 5.2 and 5.3, the part of
+//! data channels), and changes to a text that leave all else as it is.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use crate::attribute::{Attribute, RawAttribute};
+use crate::candidate::{Address, CandidateLine, CandidateType, Transport, is_domain_name};
+use crate::credentials::{IcePwd, IceUfrag};
+use crate::data_channel::{DEFAULT_MAX_MESSAGE_SIZE, DataSession, Unfit};
+use crate::dtls::{Fingerprint, Setup, TlsId};
+use crate::error::ParseError;
+use crate::ice::IceOptions;
+use crate::media::{DATA_CHANNEL, Media};
+use crate::offer_answer::setups;
+use crate::scan::{Field, MAX_ICE_LINE, is_ice_char, is_token_byte};
+use crate::session::SessionDescription;
+
+/// What our side brings to a data channel session, to be written as an offer or as an answer.
+///
+/// It is the whole state: the next version is the same value with what has changed, and `version` one higher.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalSession<'a> {
+    /// Chosen by chance, below 2^63 - 1 (RFC 9429 section 5.2.1).
+    pub session_id: u64,
+    /// One higher with each description that says something else.
+    pub version: u64,
+    /// At most 32 characters (RFC 8839 section 5.4).
+    pub ufrag: &'a IceUfrag,
+    /// Our password.
+    pub pwd: &'a IcePwd,
+    /// The hashes of our certificate, at least one.
+    pub fingerprints: &'a [Fingerprint],
+    /// Our half of the name of the DTLS association. An answer shows it only if the offer has one.
+    pub tls_id: Option<&'a TlsId>,
+    /// The port of SCTP, 5000 as a rule; 0 closes the association.
+    pub sctp_port: u16,
+    /// The largest message that we take, in bytes; 0 for any.
+    pub max_message_size: u64,
+    /// Whether we can take candidates that come later. An answer says so only if the offer did.
+    pub trickle: bool,
+    /// Whether we are a lite agent (RFC 8839 section 4.2.1.4).
+    pub is_lite: bool,
+    /// The Ta that we want, in milliseconds. A lite agent never says (RFC 8839 section 4.3.1).
+    pub pacing: Option<u32>,
+    /// What was gathered so far; the best to be reached at becomes the default destination.
+    pub candidates: &'a [CandidateLine],
+    /// Gathering is complete.
+    pub end_of_candidates: bool,
+}
+
+/// Why nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The name of the section is no token.
+    #[error("the mid is no token")]
+    Mid,
+    /// More than 32 characters may not be sent.
+    #[error("the ufrag has more than 32 characters")]
+    UfragTooLong,
+    /// There is no fingerprint.
+    #[error("there is no fingerprint")]
+    NoFingerprint,
+    /// The session id or the version does not fit 63 bits.
+    #[error("the session id or the version is too large")]
+    OriginTooLarge,
+    /// A candidate that was filled by hand does not follow the grammar.
+    #[error("a candidate does not follow the grammar")]
+    Candidate,
+    /// The offer is not one of data channels.
+    #[error("the offer cannot be accepted: {0}")]
+    Offer(#[from] Unfit),
+    /// The offered section lives within a group whose other sections we refuse (RFC 9143 section 7.3.2).
+    #[error("the data section is bundle-only")]
+    BundleOnly,
+    /// That role does not answer the offered one.
+    #[error("setup:{wanted} does not answer the offer")]
+    Setup {
+        /// The role that was asked for.
+        wanted: Setup,
+    },
+}
+
+impl<'a> LocalSession<'a> {
+    /// With trickle, SCTP port 5000, messages up to 256 KiB, and no candidate yet.
+    pub fn new(
+        session_id: u64,
+        ufrag: &'a IceUfrag,
+        pwd: &'a IcePwd,
+        fingerprints: &'a [Fingerprint],
+    ) -> Self {
+        Self {
+            session_id,
+            version: 0,
+            ufrag,
+            pwd,
+            fingerprints,
+            tls_id: None,
+            sctp_port: 5000,
+            max_message_size: 262_144,
+            trickle: true,
+            is_lite: false,
+            pacing: None,
+            candidates: &[],
+            end_of_candidates: false,
+        }
+    }
+
+    /// Writes an offer of one section with the name `mid`.
+    ///
+    /// # Errors
+    ///
+    /// Something in `self` may not be sent.
+    pub fn offer(&self, mid: &str) -> Result<String, BuildError> {
+        self.check()?;
+        check_mid(mid)?;
+        let section = Accepted {
+            mid: Some(mid),
+            proto: "UDP/DTLS/SCTP",
+            format: DATA_CHANNEL,
+            setup: Setup::ActPass,
+            tls_id: self.tls_id,
+            sctp_port: self.sctp_port,
+        };
+        let options = if self.trickle { "ice2 trickle" } else { "ice2" };
+        let mut out = String::with_capacity(self.estimate(1));
+        let _ = self.write_session(&mut out, "0 0", options, Some(mid));
+        let _ = self.write_section(&mut out, &section);
+        Ok(out)
+    }
+
+    /// Writes the answer to `offer`: its first section of data channels is accepted, all others are refused. Against
+    /// `actpass` we become active, so that the handshake begins one way sooner (RFC 9429 section 5.3.1).
+    ///
+    /// # Errors
+    ///
+    /// Something in `self` may not be sent, or the offer has no section that we can accept.
+    pub fn answer(&self, offer: &SessionDescription<'_>) -> Result<String, BuildError> {
+        let session = offer.data_session()?;
+        let setup = setups(Some(session.setup)).first().copied().unwrap_or(Setup::Active);
+        self.answer_as(setup, offer)
+    }
+
+    /// The same with a role that the host wants: the one it has already, in an answer that keeps the association.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer), or the role does not answer the offered one.
+    pub fn answer_as(&self, setup: Setup, offer: &SessionDescription<'_>) -> Result<String, BuildError> {
+        self.check()?;
+        let session = offer.data_session()?;
+        if session.section.media().is_bundle_only && session.section.media().port == 0 {
+            return Err(BuildError::BundleOnly);
+        }
+        if !setups(Some(session.setup)).contains(&setup) {
+            return Err(BuildError::Setup { wanted: setup });
+        }
+        let mut out = String::with_capacity(self.estimate(offer.media.len()));
+        let _ = self.write_answer(&mut out, setup, offer, &session);
+        Ok(out)
+    }
+
+    /// Writes the answer that refuses every section of `offer`.
+    ///
+    /// # Errors
+    ///
+    /// The session id or the version is too large.
+    pub fn refusal(&self, offer: &SessionDescription<'_>) -> Result<String, BuildError> {
+        self.check_origin()?;
+        let mut out = String::with_capacity(self.estimate(offer.media.len()));
+        let _ = self.write_origin(&mut out, offer.times());
+        for media in &offer.media {
+            let _ = write_refused(&mut out, media);
+        }
+        Ok(out)
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        self.check_origin()?;
+        check_ufrag(self.ufrag)?;
+        if self.fingerprints.is_empty() {
+            return Err(BuildError::NoFingerprint);
+        }
+        self.candidates.iter().try_for_each(check_candidate)
+    }
+
+    /// RFC 3264 section 5: both fit a signed number of 64 bits.
+    fn check_origin(&self) -> Result<(), BuildError> {
+        let most = i64::MAX.unsigned_abs();
+        if self.session_id >= most || self.version >= most {
+            return Err(BuildError::OriginTooLarge);
+        }
+        Ok(())
+    }
+
+    /// About as many bytes as will be written, so that they are written in one piece.
+    fn estimate(&self, sections: usize) -> usize {
+        let candidates = self.candidates.iter().map(|candidate| {
+            let pairs =
+                candidate.extensions.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+            pairs.fold(200_usize, |sum, pair| sum.saturating_add(pair).saturating_add(2))
+        });
+        let fixed = 800_usize
+            .saturating_add(self.pwd.as_str().len())
+            .saturating_add(self.tls_id.map_or(0, |id| id.as_str().len()))
+            .saturating_add(self.fingerprints.len().saturating_mul(220))
+            .saturating_add(sections.saturating_mul(160));
+        candidates.fold(fixed, usize::saturating_add)
+    }
+
+    fn write_answer(
+        &self,
+        out: &mut String,
+        setup: Setup,
+        offer: &SessionDescription<'_>,
+        session: &DataSession<'_, '_>,
+    ) -> fmt::Result {
+        let mid = session.section.media().mid;
+        let bundled = mid.filter(|_| session.section.bundle().is_some());
+        let options = match (session.is_ice2(), self.trickle && session.can_trickle()) {
+            (true, true) => "ice2 trickle",
+            (true, false) => IceOptions::ICE2,
+            (false, true) => IceOptions::TRICKLE,
+            (false, false) => "",
+        };
+        self.write_session(out, offer.times(), options, bundled)?;
+        for (index, media) in offer.media.iter().enumerate() {
+            if index != session.section.index() {
+                write_refused(out, media)?;
+                continue;
+            }
+            let accepted = Accepted {
+                mid,
+                proto: media.proto,
+                format: media.formats,
+                setup,
+                // RFC 8842 section 5.3: none, if the offer has none.
+                tls_id: self.tls_id.filter(|_| session.tls_id.is_some()),
+                // RFC 8841 section 10.3: zero is answered by zero.
+                sctp_port: if session.sctp_port == 0 { 0 } else { self.sctp_port },
+            };
+            self.write_section(out, &accepted)?;
+        }
+        Ok(())
+    }
+
+    fn write_origin(&self, out: &mut String, times: &str) -> fmt::Result {
+        let Self { session_id, version, .. } = self;
+        write!(out, "v=0\r\no=- {session_id} {version} IN IP4 0.0.0.0\r\ns=-\r\nt={times}\r\n")
+    }
+
+    fn write_session(
+        &self,
+        out: &mut String,
+        times: &str,
+        options: &str,
+        bundled: Option<&str>,
+    ) -> fmt::Result {
+        self.write_origin(out, times)?;
+        if let Some(mid) = bundled {
+            push(out, &["a=group:BUNDLE ", mid, "\r\n"]);
+        }
+        if !options.is_empty() {
+            push(out, &["a=ice-options:", options, "\r\n"]);
+        }
+        if self.is_lite {
+            out.push_str("a=ice-lite\r\n");
+        } else if let Some(milliseconds) = self.pacing {
+            write!(out, "a=ice-pacing:{milliseconds}\r\n")?;
+        }
+        Ok(())
+    }
+
+    fn write_section(&self, out: &mut String, accepted: &Accepted<'_>) -> fmt::Result {
+        let is_tcp = accepted.proto.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("TCP/"));
+        let default = default_destination(self.candidates, is_tcp);
+        let port = default.map_or(9, |(_, port)| port);
+        write!(out, "m=application {port} ")?;
+        push(out, &[accepted.proto, " ", accepted.format, "\r\nc=IN "]);
+        match default {
+            Some((ip, _)) if ip.is_ipv6() => write!(out, "IP6 {ip}\r\n")?,
+            Some((ip, _)) => write!(out, "IP4 {ip}\r\n")?,
+            None => out.push_str("IP4 0.0.0.0\r\n"),
+        }
+        if let Some(mid) = accepted.mid {
+            push(out, &["a=mid:", mid, "\r\n"]);
+        }
+        push(out, &["a=ice-ufrag:", self.ufrag.as_str(), "\r\na=ice-pwd:", self.pwd.as_str(), "\r\n"]);
+        for fingerprint in self.fingerprints {
+            push(out, &["a=fingerprint:", fingerprint.hash().as_str()]);
+            push_hex(out, fingerprint.digest());
+            out.push_str("\r\n");
+        }
+        push(out, &["a=setup:", accepted.setup.as_str(), "\r\n"]);
+        if let Some(id) = accepted.tls_id {
+            push(out, &["a=tls-id:", id.as_str(), "\r\n"]);
+        }
+        write!(out, "a=sctp-port:{}\r\n", accepted.sctp_port)?;
+        if self.max_message_size != DEFAULT_MAX_MESSAGE_SIZE {
+            write!(out, "a=max-message-size:{}\r\n", self.max_message_size)?;
+        }
+        self.candidates.iter().try_for_each(|candidate| write!(out, "a={candidate}\r\n"))?;
+        out.push_str(if self.end_of_candidates { "a=end-of-candidates\r\n" } else { "" });
+        Ok(())
+    }
+}
+
+/// The section of data channels, as it will be.
+struct Accepted<'s> {
+    mid: Option<&'s str>,
+    proto: &'s str,
+    format: &'s str,
+    setup: Setup,
+    tls_id: Option<&'s TlsId>,
+    sctp_port: u16,
+}
+
+/// RFC 3264 section 6: port 0, and all else as offered. RFC 9143 section 7.3.3: in no group.
+fn write_refused(out: &mut String, media: &Media<'_>) -> fmt::Result {
+    write!(out, "m={} 0 {} {}\r\nc=IN IP4 0.0.0.0\r\n", media.kind, media.proto, media.formats)?;
+    media.mid.map_or(Ok(()), |mid| write!(out, "a=mid:{mid}\r\n"))
+}
+
+/// RFC 8839 section 4.2.1.2: what most likely works with a peer without ICE. A relay before what a server saw of us,
+/// that before our own, IPv4 before IPv6. Names and other transports are none (RFC 8839 section 4.3.2).
+fn default_destination(candidates: &[CandidateLine], is_tcp: bool) -> Option<(core::net::IpAddr, u16)> {
+    let wanted = if is_tcp { Transport::Tcp } else { Transport::Udp };
+    let usable = candidates.iter().filter(|line| line.component == 1 && line.transport == wanted);
+    let ranked = usable.filter_map(|line| match line.address {
+        Address::Ip(ip) if line.port != 0 => {
+            let kind = match line.kind {
+                CandidateType::Relayed => 2,
+                CandidateType::ServerReflexive | CandidateType::PeerReflexive => 1,
+                CandidateType::Host => 0,
+            };
+            Some(((kind, ip.is_ipv4(), line.priority), (ip, line.port)))
+        }
+        Address::Ip(_) | Address::Name(_) => None,
+    });
+    ranked.max_by_key(|&(rank, _)| rank).map(|(_, destination)| destination)
+}
+
+/// A text with some attributes changed. Every other line comes back byte for byte, in its place.
+///
+/// ```
+/// use floe_sdp::{Attribute, Edit, SessionDescription};
+///
+/// let text = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=x-what:ever\r\n\
+///             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=x-how:so\r\n";
+/// let mut edit = Edit::new(&SessionDescription::parse(text)?);
+/// edit.add(Some(0), &Attribute::parse("a=end-of-candidates")?);
+/// assert_eq!(edit.finish()?, format!("{text}a=end-of-candidates\r\n"));
+/// # Ok::<(), floe_sdp::ParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct Edit<'a> {
+    /// Lines with their ends: of the session, then of each section.
+    levels: Vec<Vec<Cow<'a, str>>>,
+    end: &'static str,
+}
+
+impl<'a> Edit<'a> {
+    /// Begins with the text as it is.
+    pub fn new(description: &SessionDescription<'a>) -> Self {
+        let sections: usize = description.media.iter().map(|media| media.as_str().len()).sum();
+        let session = description.as_str().len().saturating_sub(sections);
+        let session = description.as_str().get(..session).unwrap_or_default();
+        let texts = core::iter::once(session).chain(description.media.iter().map(Media::as_str));
+        let lines = |text: &'a str| text.split_inclusive('\n').map(Cow::Borrowed).collect();
+        let end = if description.as_str().contains("\r\n") { "\r\n" } else { "\n" };
+        Self { levels: texts.map(lines).collect(), end }
+    }
+
+    /// Adds an attribute behind all others of the section, or of the session if that is `None`. There is no effect if
+    /// there is no such section.
+    pub fn add(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
+        let line = format!("a={attribute}{}", self.end);
+        let end = self.end;
+        let Some(lines) = self.level(section) else { return };
+        if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
+            last.to_mut().push_str(end);
+        }
+        lines.push(Cow::Owned(line));
+    }
+
+    /// Puts an attribute in the place of the first of the same name, or behind all others if there is none.
+    pub fn set(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
+        let text = format!("{attribute}");
+        let name = text.split(':').next().unwrap_or_default();
+        let line = format!("a={text}{}", self.end);
+        let found = self.level(section).and_then(|lines| lines.iter_mut().find(|line| is_named(line, name)));
+        match found {
+            Some(place) => *place = Cow::Owned(line),
+            None => self.add(section, attribute),
+        }
+    }
+
+    /// Takes out every attribute of that name.
+    pub fn remove(&mut self, section: Option<usize>, name: &str) {
+        if let Some(lines) = self.level(section) {
+            lines.retain(|line| !is_named(line, name));
+        }
+    }
+
+    /// The new text.
+    ///
+    /// # Errors
+    ///
+    /// It is no description: an attribute that may stand once was added twice, or one that was made by hand does not
+    /// follow the grammar.
+    pub fn finish(&self) -> Result<String, ParseError> {
+        let text: String = self.levels.iter().flatten().map(|line| &**line).collect();
+        SessionDescription::parse(&text)?;
+        Ok(text)
+    }
+
+    fn level(&mut self, section: Option<usize>) -> Option<&mut Vec<Cow<'a, str>>> {
+        self.levels.get_mut(section.map_or(0, |index| index.saturating_add(1)))
+    }
+}
+
+/// Without the text: there is a password in it.
+impl fmt::Debug for Edit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edit").field("levels", &self.levels.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> RawAttribute<'a> {
+    /// An attribute of your own, to be written.
+    ///
+    /// # Errors
+    ///
+    /// The name is no token, or the value is empty or holds NUL, CR or LF.
+    pub fn new(name: &'a str, value: Option<&'a str>) -> Result<Self, ParseError> {
+        Field { text: name, column: 1 }.token("the name of an attribute")?;
+        if let Some(value) = value {
+            Field { text: value, column: 1 }.byte_string("a value without NUL, CR or LF")?;
+        }
+        Ok(Self { name, value })
+    }
+}
+
+fn is_named(line: &str, name: &str) -> bool {
+    let attribute = line.trim_end_matches(['\r', '\n']).strip_prefix("a=");
+    attribute.is_some_and(|text| text.split(':').next().unwrap_or_default().eq_ignore_ascii_case(name))
+}
+
+fn push(out: &mut String, texts: &[&str]) {
+    texts.iter().for_each(|text| out.push_str(text));
+}
+
+/// " 50:C5:F6".
+fn push_hex(out: &mut String, bytes: &[u8]) {
+    let digit =
+        |nibble: u8| char::from_digit(u32::from(nibble & 0xf), 16).unwrap_or('0').to_ascii_uppercase();
+    for (at, &byte) in bytes.iter().enumerate() {
+        out.push(if at == 0 { ' ' } else { ':' });
+        out.push(digit(byte >> 4));
+        out.push(digit(byte));
+    }
+}
+
+pub(crate) fn check_mid(mid: &str) -> Result<(), BuildError> {
+    if mid.is_empty() || mid.len() > 256 || !mid.bytes().all(is_token_byte) {
+        return Err(BuildError::Mid);
+    }
+    Ok(())
+}
+
+/// RFC 8839 section 5.4: 256 characters are accepted, 32 are sent.
+pub(crate) fn check_ufrag(ufrag: &IceUfrag) -> Result<(), BuildError> {
+    if ufrag.as_str().len() > 32 {
+        return Err(BuildError::UfragTooLong);
+    }
+    Ok(())
+}
+
+/// The fields of a candidate are open; what is written must be what was meant, and one line.
+pub(crate) fn check_candidate(candidate: &CandidateLine) -> Result<(), BuildError> {
+    let CandidateLine { foundation, component, transport, priority, address, related, extensions, .. } =
+        candidate;
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
+    let is_address = |address: &Address| match address {
+        Address::Ip(_) => true,
+        Address::Name(name) => is_domain_name(name),
+    };
+    let is_pair =
+        |(name, value): &(String, String)| is_token(name) && value.bytes().all(|b| b.is_ascii_graphic());
+    // These would be read as the related address.
+    let is_named = |at: usize, name| extensions.get(at).is_some_and(|pair| pair.0.eq_ignore_ascii_case(name));
+    let is_related = is_named(0, "raddr") && is_named(1, "rport");
+    let length: usize = extensions.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+    let fits = !is_related
+        && (1..=32).contains(&foundation.len())
+        && foundation.chars().all(is_ice_char)
+        && (1..=256).contains(component)
+        && (1..=0x7fff_ffff).contains(priority)
+        && is_token(transport.as_str())
+        && is_address(address)
+        && related.as_ref().is_none_or(|(address, _)| is_address(address))
+        && (*transport != Transport::Tcp || candidate.tcp_type().is_some())
+        && extensions.iter().all(is_pair)
+        && length.saturating_add(extensions.len().saturating_mul(2)) < MAX_ICE_LINE.saturating_sub(900);
+    if fits { Ok(()) } else { Err(BuildError::Candidate) }
+}
