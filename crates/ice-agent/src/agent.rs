@@ -566,10 +566,11 @@ impl Machine for IceAgent {
             other if self.handle(other) => Received::Consumed,
             _ => Received::NotMine,
         };
-        if let Received::Dropped(why) = verdict {
-            self.shared.drops.count(why);
+        match verdict {
+            // What deserved nothing costs no more than this; whatever is due waits for its own moment.
+            Received::Dropped(why) => self.shared.drops.count(why),
+            _ => self.advance(),
         }
-        self.advance();
         verdict
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Check {
     priority: u32,
     /// Whether it carries USE-CANDIDATE.
     nominating: bool,
+    /// Whether its answer came, but from another address or to another socket.
+    misdirected: bool,
 }
 
 /// What a check is for.
@@ -41,6 +43,13 @@ enum Purpose {
     Connectivity,
     /// To ask whether we may go on sending; never sent twice (RFC 7675 §5.1).
     Consent,
+}
+
+impl Check {
+    /// What it means that no answer came.
+    const fn silence(&self) -> PairFailure {
+        if self.misdirected { PairFailure::NotSymmetric } else { PairFailure::TimedOut }
+    }
 }
 
 impl Session {
@@ -133,13 +142,14 @@ impl Session {
             tie_breaker: shared.stance.tie_breaker(),
             priority: base.check_priority(),
             nominating: nominating || reminding,
+            misdirected: false,
             transaction,
         };
         match purpose {
             Purpose::Connectivity => pair.note_check(shared.now, nominating),
             Purpose::Consent => pair.counters.consent_requests_sent += 1,
         }
-        if !pair.is_trusted() {
+        if pair.valid().is_none() {
             *self.unanswered.entry(pair.to.ip()).or_default() += 1;
         }
         let transaction = check.transaction.id();
@@ -185,17 +195,20 @@ impl Session {
         from: SocketAddr,
         message: &Message<'_>,
     ) -> Result<(), Dropped> {
-        let (Some(check), Some(remote)) = (self.checks.get(&message.id()), &self.remote) else {
+        let (Some(check), Some(remote)) = (self.checks.get_mut(&message.id()), &self.remote) else {
             return Err(Dropped::UnknownTransaction);
         };
         let message = message.verify(&remote.key).map_err(|_| Dropped::BadIntegrity)?;
         let Some(pair) = self.list.get_mut(check.pair) else { return Err(Dropped::UnknownTransaction) };
+        if (pair.via, pair.to) != (via, from) {
+            // Perhaps a copy: the true answer may still come (docs/deviations.md).
+            check.misdirected = true;
+            return Err(Dropped::WrongSource);
+        }
         let Some(check) = self.checks.remove(&message.id()) else { return Err(Dropped::UnknownTransaction) };
         pair.note_answer(check.transaction.rtt(shared.now));
         self.unanswered.remove(&pair.to.ip());
-        if (pair.via, pair.to) != (via, from) {
-            self.fail_check(shared, &check, PairFailure::NotSymmetric);
-        } else if message.class() == Class::Error {
+        if message.class() == Class::Error {
             self.handle_error(shared, &check, &message);
         } else {
             self.handle_success(shared, &check, &message);
@@ -252,7 +265,7 @@ impl Session {
     /// A check ended without success. Silence matters only if nothing else is under way for its pair; what the
     /// peer says is final.
     fn fail_check(&mut self, shared: &Shared, check: &Check, why: PairFailure) {
-        let silent = why == PairFailure::TimedOut;
+        let silent = matches!(why, PairFailure::TimedOut | PairFailure::NotSymmetric);
         let pending = silent && self.checks.values().any(|other| other.pair == check.pair);
         let triggered = self.list.is_triggered(check.pair);
         let Some(pair) = self.list.get_mut(check.pair) else { return };
@@ -289,7 +302,7 @@ impl Session {
                 None => {}
                 Some(Fired::TimedOut) => {
                     if let Some(check) = self.checks.remove(&id) {
-                        self.fail_check(shared, &check, PairFailure::TimedOut);
+                        self.fail_check(shared, &check, check.silence());
                     }
                 }
             }
@@ -307,27 +320,26 @@ impl Session {
         }
         let Some(pair) = self.list.get_mut(pair.id) else { return };
         pair.counters.retransmissions_sent += 1;
-        if !pair.is_trusted() {
+        if pair.valid().is_none() {
             *self.unanswered.entry(pair.to.ip()).or_default() += 1;
         }
         shared.queue(Queued::Check { generation: self.generation, id });
     }
 
-    /// Asks for consent on the pairs that carry data (RFC 7675).
+    /// Asks for consent on the pairs that carry data (RFC 7675). Where one is lost, the next takes its place and is
+    /// looked at too.
     pub(crate) fn handle_consent_timeouts(&mut self, shared: &mut Shared) {
-        let active: Vec<_> =
-            shared.components().filter_map(|component| self.active(component).map(|pair| pair.id)).collect();
-        for id in active {
-            while let Some(due) = self.consent_due(shared, id) {
+        let components: Vec<_> = shared.components().collect();
+        for component in components {
+            while let Some(id) = self.active(component).map(|pair| pair.id)
+                && let Some(due) = self.consent_due(shared, id)
+            {
                 match due {
                     // A lite agent only answers (RFC 7675 §1).
                     Due::Ask if shared.config.lite => {}
                     Due::Ask => self.send_check(shared, id, Purpose::Consent),
                     Due::Silent => self.drop_nominee(shared, id),
-                    Due::Expired => {
-                        self.lose(id, PairFailure::TimedOut, StateReason::ConsentExpired);
-                        break;
-                    }
+                    Due::Expired => self.lose(id, PairFailure::TimedOut, StateReason::ConsentExpired),
                 }
             }
         }

@@ -148,6 +148,10 @@ impl Server {
         Self { uri, credentials: None }
     }
 
+    pub(crate) const fn is_turn(&self) -> bool {
+        self.credentials.is_some()
+    }
+
     /// A TURN server with its credentials (RFC 8489 §9.2).
     #[must_use]
     pub fn turn(uri: Uri, username: impl Into<String>, password: impl Into<String>) -> Self {

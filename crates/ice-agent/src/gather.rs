@@ -197,7 +197,13 @@ impl Gatherer {
             to.is_ipv4() == base.address.is_ipv4() && to.ip().is_loopback() <= shared.config.loopback
         });
         let Some(&to) = to else { return };
-        if self.relays.is_open(socket, to) {
+        let is_turn = shared.config.servers.get(usize::from(server.0)).is_some_and(Server::is_turn);
+        let same = |job: &Job| {
+            let other = shared.config.servers.get(usize::from(job.server.0)).is_some_and(Server::is_turn);
+            (job.socket, job.to, other) == (socket, to, is_turn)
+        };
+        // One 5-tuple has one allocation (RFC 8656 §3.2), and one question at a time is enough.
+        if is_turn && self.relays.is_open(socket, to) || self.jobs.values().any(same) {
             return;
         }
         self.last += 1;
@@ -326,7 +332,9 @@ impl Gatherer {
             self.add_reflexive(shared, &job, mapped);
         }
         let source = source(shared, job.server, job.to.ip());
-        if let Some(id) = shared.locals.add_relayed(relay, job.socket, relayed, mapped, source) {
+        let usable = is_sane(relayed, shared.config.loopback);
+        let added = usable.then(|| shared.locals.add_relayed(relay, job.socket, relayed, mapped, source));
+        if let Some(id) = added.flatten() {
             if let Some(candidate) = shared.locals.get(id).cloned() {
                 shared.report(Event::Candidate(candidate));
             }

@@ -105,8 +105,8 @@ impl IceAgent {
     fn handle_data<'p>(&mut self, via: Via, from: SocketAddr, data: &'p [u8]) -> Received<Data<'p>> {
         let now = self.shared.now;
         for session in core::iter::once(&mut self.session).chain(self.previous.as_mut()) {
-            let found = session.list.find(via, from).and_then(|id| session.list.get_mut(id));
-            if let Some(pair) = found.filter(|pair| pair.is_trusted()) {
+            let found = session.list.find(via, from).filter(|id| session.may_carry_data(*id));
+            if let Some(pair) = found.and_then(|id| session.list.get_mut(id)) {
                 pair.note_data_received(now, data.len());
                 self.shared.totals.packets_received += 1;
                 self.shared.totals.bytes_received += data.len() as u64;

@@ -165,11 +165,6 @@ impl Pair {
         }
     }
 
-    /// Whether what comes from there may be the peer's data.
-    pub(crate) const fn is_trusted(&self) -> bool {
-        self.heard || matches!(self.check, CheckState::Succeeded(_))
-    }
-
     pub(crate) const fn failure(&self) -> Option<PairFailure> {
         match self.check {
             CheckState::Failed(why) => Some(why),

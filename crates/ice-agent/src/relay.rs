@@ -68,7 +68,10 @@ impl Relays {
     /// Forgets a relay that never came to be, or is gone.
     pub(crate) fn forget(&mut self, id: RelayId) {
         if let Some(relay) = self.relays.remove(&id) {
-            self.by_server.remove(&(relay.client.socket(), relay.client.server()));
+            let path = (relay.client.socket(), relay.client.server());
+            if self.by_server.get(&path) == Some(&id) {
+                self.by_server.remove(&path);
+            }
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    const fn is_signalled(&self) -> bool {
+    pub(crate) const fn is_signalled(&self) -> bool {
         matches!(self, Self::Signalled { .. })
     }
 
@@ -98,8 +98,7 @@ impl Remotes {
         if let Some(&id) = self.by_address.get(&(component, address)) {
             return Some(id);
         }
-        let learned = self.candidates.values().filter(|remote| !remote.origin.is_signalled()).count();
-        if learned >= limits.peer_reflexive || self.check_room(address.ip(), limits).is_err() {
+        if !self.may_learn(address.ip(), limits) {
             return None;
         }
         let id = CandidateId(Side::Remote, ids.next());
@@ -125,9 +124,7 @@ impl Remotes {
             .map(|(id, _)| *id)
             .collect();
         for id in &strangers {
-            if let Some(remote) = self.candidates.remove(id) {
-                self.by_address.remove(&(remote.candidate.component, remote.candidate.address));
-            }
+            self.remove(*id);
         }
         strangers
     }
@@ -170,6 +167,22 @@ impl Remotes {
         };
         self.by_address.insert((component, candidate.address), id);
         self.candidates.insert(id, Remote { candidate, origin, foundation });
+    }
+
+    /// Whether there is room for one more candidate that was not signalled.
+    fn may_learn(&self, ip: IpAddr, limits: &Limits) -> bool {
+        self.learned().count() < limits.peer_reflexive && self.check_room(ip, limits).is_ok()
+    }
+
+    /// Candidates that were not signalled, oldest first.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = &Remote> {
+        self.candidates.values().filter(|remote| !remote.origin.is_signalled())
+    }
+
+    pub(crate) fn remove(&mut self, id: CandidateId) {
+        if let Some(remote) = self.candidates.remove(&id) {
+            self.by_address.remove(&(remote.candidate.component, remote.candidate.address));
+        }
     }
 
     fn check_room(&self, ip: IpAddr, limits: &Limits) -> Result<(), IgnoredReason> {

@@ -7,7 +7,7 @@ use floe_stun::attribute::Attribute;
 use floe_stun::attribute::{
     ErrorCode, Priority, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
 };
-use floe_stun::{Authenticated, Builder, Class, Dropped, EncodeError, Message, Method};
+use floe_stun::{Authenticated, Builder, Class, Dropped, EncodeError, Message, Method, TransactionId};
 
 use crate::consent::Consent;
 use crate::id::PairId;
@@ -15,6 +15,7 @@ use crate::locals::Via;
 use crate::outbox::{Answer, Queued, Verdict};
 use crate::output::Event;
 use crate::pair::{CheckState, Nomination, Valid};
+use crate::remotes::Remotes;
 use crate::role::{Claim, Conflict};
 use crate::session::Session;
 use crate::shared::Shared;
@@ -28,7 +29,13 @@ impl Session {
         from: SocketAddr,
         check: &Authenticated<Message<'_>>,
     ) -> Result<(), Dropped> {
+        if self.is_copy(via, from, check.id()) {
+            return Err(Dropped::WrongSource);
+        }
         let verdict = self.judge(shared, via, from, check)?;
+        if matches!(verdict, Verdict::Success) {
+            self.believe(via, from, check.id());
+        }
         let answer = Answer { generation: self.generation, via, to: from, id: check.id(), verdict };
         shared.queue(Queued::Answer(answer));
         if let Some(pair) = self.list.find(via, from).and_then(|id| self.list.get_mut(id)) {
@@ -36,6 +43,23 @@ impl Session {
             pair.counters.responses_sent += 1;
         }
         Ok(())
+    }
+
+    /// A check says nothing about where it comes from, so that a copy sent from elsewhere would pass as the peer's.
+    /// What was believed lately is believed from there only.
+    fn is_copy(&self, via: Via, from: SocketAddr, id: TransactionId) -> bool {
+        let known = self.believed.iter().find(|(known, ..)| *known == id);
+        known.is_some_and(|(_, known_via, known_from)| (*known_via, *known_from) != (via, from))
+    }
+
+    fn believe(&mut self, via: Via, from: SocketAddr, id: TransactionId) {
+        if self.believed.iter().any(|(known, ..)| *known == id) {
+            return;
+        }
+        if self.believed.len() >= MAX_BELIEVED {
+            self.believed.pop_front();
+        }
+        self.believed.push_back((id, via, from));
     }
 
     fn judge(
@@ -89,9 +113,32 @@ impl Session {
         }
         let component = shared.locals.base(via)?.component;
         let limits = shared.config.limits;
-        let remote = self.remotes.learn(component, from, priority, ufrag, &mut shared.remote_ids, &limits)?;
+        let mut learn = |remotes: &mut Remotes| {
+            remotes.learn(component, from, priority, ufrag, &mut shared.remote_ids, &limits)
+        };
+        let remote = match learn(&mut self.remotes) {
+            Some(remote) => remote,
+            None => {
+                self.forget_least_learned();
+                learn(&mut self.remotes)?
+            }
+        };
         self.list.limit(limits.pairs.saturating_sub(1));
         if self.list.len() < limits.pairs { self.add_pair(shared, via, remote) } else { None }
+    }
+
+    /// Makes room for one more learned candidate: the oldest goes that leads nowhere so far.
+    fn forget_least_learned(&mut self) {
+        let leads = |id| {
+            self.list.iter().any(|pair| {
+                pair.remote == id && (pair.valid().is_some() || pair.nomination != Nomination::None)
+            })
+        };
+        let least = self.remotes.learned().map(|remote| remote.candidate.id).find(|id| !leads(*id));
+        if let Some(id) = least {
+            self.remotes.remove(id);
+            self.remove_pairs_of(id);
+        }
     }
 
     /// An authenticated check came on a pair: check it too, soon (§7.3.1.4), and note a nomination (§7.3.1.5).
@@ -151,6 +198,18 @@ impl Session {
             }
         }
         if wanted {
+            pair.nomination = Nomination::Asked;
+            self.accept_early_nominations(shared);
+        }
+    }
+
+    /// What a lite agent was asked to use counts once it knows who its peer is.
+    pub(crate) fn accept_early_nominations(&mut self, shared: &mut Shared) {
+        if !shared.config.lite || self.remote.is_none() {
+            return;
+        }
+        let asked: Vec<_> = self.list.iter().filter(|pair| pair.is_asked()).map(|pair| pair.id).collect();
+        for id in asked {
             self.nominate(shared, id);
         }
     }
@@ -173,6 +232,9 @@ impl Session {
         builder.integrity(&self.local.key).fingerprint().finish()
     }
 }
+
+/// As many checks of the peer as are remembered.
+const MAX_BELIEVED: usize = 64;
 
 /// As many unknown attributes as an answer complains of.
 const MAX_UNKNOWN: usize = 16;

@@ -4,7 +4,7 @@
 //! its verbs: [`check`](crate::check) asks, [`respond`](crate::respond) answers, [`nominate`](crate::nominate)
 //! chooses.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     /// Packets sent to addresses that never answered.
     pub(crate) unanswered: BTreeMap<IpAddr, u32>,
     permitted: BTreeSet<(RelayId, IpAddr)>,
+    /// Checks of the peer that were believed lately, and where each came from.
+    pub(crate) believed: VecDeque<(TransactionId, Via, SocketAddr)>,
     patience: Patience,
     remote_done: bool,
 }
@@ -58,6 +60,7 @@ impl Session {
             last_failure: None,
             unanswered: BTreeMap::new(),
             permitted: BTreeSet::new(),
+            believed: VecDeque::new(),
             patience: Patience::Idle,
             remote_done: false,
         }
@@ -83,6 +86,7 @@ impl Session {
         }
         self.forget_strangers(&credentials.ufrag);
         self.remote = Some(Remote::new(credentials, lite, &self.local));
+        self.accept_early_nominations(shared);
         self.patience = Patience::start(shared.now, &shared.config.checks);
         Ok(())
     }
@@ -184,11 +188,17 @@ impl Session {
     }
 
     fn forget_strangers(&mut self, ufrag: &str) {
-        let strangers = self.remotes.forget_strangers(ufrag);
+        for stranger in self.remotes.forget_strangers(ufrag) {
+            self.remove_pairs_of(stranger);
+        }
+    }
+
+    pub(crate) fn remove_pairs_of(&mut self, remote: CandidateId) {
         let pairs: Vec<_> =
-            self.list.iter().filter(|pair| strangers.contains(&pair.remote)).map(|pair| pair.id).collect();
+            self.list.iter().filter(|pair| pair.remote == remote).map(|pair| pair.id).collect();
         for id in pairs {
             self.list.remove(id);
+            self.checks.retain(|_, check| check.pair != id);
         }
     }
 
@@ -241,6 +251,15 @@ impl Session {
             unanswered: &self.unanswered,
             packets_to_silent: shared.config.limits.packets_to_silent,
         }
+    }
+
+    /// Whether what comes on a pair may be the peer's data: it works, or it is about to in all likelihood, for the
+    /// peer told us of its address and has checked from there.
+    pub(crate) fn may_carry_data(&self, id: PairId) -> bool {
+        let Some(pair) = self.list.get(id) else { return false };
+        let told = self.remotes.get(pair.remote).is_some_and(|remote| remote.origin.is_signalled());
+        let settled = self.selected.contains_key(&pair.component);
+        pair.valid().is_some() || self.is_selected(id) || (pair.heard && told && !settled)
     }
 
     /// The pair that carries data now: the selected one, else the best that works and is heard.
@@ -344,7 +363,7 @@ impl Clearance<'_> {
     /// Whether one more packet may go to an address that may never have answered.
     pub(crate) fn has_budget(&self, pair: &Pair) -> bool {
         let spent = self.unanswered.get(&pair.to.ip()).copied().unwrap_or(0);
-        pair.is_trusted() || spent < self.packets_to_silent
+        pair.valid().is_some() || spent < self.packets_to_silent
     }
 }
 

@@ -22,16 +22,28 @@ fn still_selected(scene: &mut Scene) {
 #[test]
 fn checks_from_everywhere_teach_sixteen_addresses_and_no_more() {
     let mut scene = Scene::connected(Role::Controlled);
-    let mut refused = 0;
     for n in 0..=255 {
         let question = scene.question();
         let from = SocketAddr::from(([203, 0, 113, n], 1000));
-        refused += usize::from(scene.ask(from, &question) == Received::Dropped(Dropped::LimitReached));
+        assert_eq!(scene.ask(from, &question), Received::Consumed, "the oldest gives way");
     }
-    assert_eq!(refused, 256 - 16);
     assert_eq!(scene.agent.stats().remote_candidates.len(), 1 + 16);
-    assert_eq!(scene.answers().len(), 16);
+    assert_eq!(scene.answers().len(), 256);
     still_selected(&mut scene);
+}
+
+/// Copies of one check from everywhere teach nothing, and the peer itself still finds room.
+#[test]
+fn copies_of_a_check_from_elsewhere_are_not_the_peers() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlled));
+    let question = scene.question();
+    assert_eq!(scene.ask(theirs(7), &question), Received::Consumed);
+    for n in 0..=255 {
+        let from = SocketAddr::from(([203, 0, 113, n], 1000));
+        assert_eq!(scene.ask(from, &question), Received::Dropped(Dropped::WrongSource));
+    }
+    assert_eq!(scene.ask(theirs(7), &question), Received::Consumed, "from where it came it may come again");
+    assert_eq!(scene.pairs(theirs(7)).len(), 1);
 }
 
 /// ICE-19.5.1-1, ICE-6.1.2.5-1, TRK-10-5.
@@ -177,4 +189,35 @@ fn an_agent_without_a_socket_is_patient() {
     agent.gather(now);
     while !matches!(agent.poll_output(&mut buf), Output::Idle | Output::Wait { .. }) {}
     assert_eq!(agent.state(), ConnectionState::New);
+}
+
+/// A forged source of a right check draws no more than any silent address.
+#[test]
+fn a_victim_that_never_answers_gets_fifty_checks_even_if_checks_seem_to_come_from_it() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlled));
+    scene.run(SECOND * 80);
+    scene.checks();
+    for port in 1000..1016 {
+        let question = scene.question();
+        let _ = scene.ask(SocketAddr::from(([203, 0, 113, 99], port)), &question);
+    }
+    scene.run(SECOND * 80);
+    let to_victim = scene.checks().iter().filter(|check| check.sent.to.ip() == theirs_victim()).count();
+    assert!(to_victim <= 50, "{to_victim}");
+}
+
+fn theirs_victim() -> std::net::IpAddr {
+    std::net::IpAddr::from([203, 0, 113, 99])
+}
+
+/// Pairs that worked once and are forgotten one after the other leave no moment in the past.
+#[test]
+fn when_all_pairs_fall_silent_each_is_given_up_in_its_turn() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlled));
+    for n in 1..4 {
+        scene.hint(theirs(n));
+    }
+    scene.run_answering(SECOND, |_| Reply::Success);
+    scene.run(SECOND * 300);
+    assert!(scene.agent.stats().pairs.iter().all(|pair| pair.state == floe_ice_agent::PairState::Failed));
 }

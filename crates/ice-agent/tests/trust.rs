@@ -230,3 +230,21 @@ fn seal(bytes: &mut Vec<u8>) {
     });
     bytes[end + 4..].copy_from_slice(&(!crc ^ 0x5354_554E).to_be_bytes());
 }
+
+/// A copy of the peer's check, sent from elsewhere, makes nobody the peer.
+#[test]
+fn data_from_where_a_copy_of_a_check_came_is_a_strangers() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlled));
+    let question = scene.question();
+    assert_eq!(scene.ask(theirs(0), &question), Received::Consumed);
+
+    let stranger = theirs(66);
+    assert_eq!(scene.ask(stranger, &question), Received::Dropped(Dropped::WrongSource));
+    let data = scene.deliver(stranger, b"\x80evil");
+    assert_eq!(data, Received::Dropped(Dropped::NotValidated));
+
+    let fresh = scene.question();
+    assert_eq!(scene.ask(stranger, &fresh), Received::Consumed, "a check that was not seen before");
+    let data = scene.deliver(stranger, b"\x80evil");
+    assert_eq!(data, Received::Dropped(Dropped::NotValidated), "yet it has answered none of ours");
+}
