@@ -1,7 +1,5 @@
 //! What servers and their configuration can do to a connection.
 
-#![expect(clippy::unwrap_used, reason = "what is missing is a failed test")]
-
 use std::time::Duration;
 
 use floe_ice_agent::{Config, ConnectionState, Role, TransportPolicy};
