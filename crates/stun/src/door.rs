@@ -90,6 +90,22 @@ pub enum Transport {
     Tcp,
     /// A byte stream inside TLS.
     Tls,
+    /// Datagrams inside DTLS (RFC 7350).
+    Dtls,
+}
+
+impl Transport {
+    /// Whether the server proves who it is, and others cannot read along.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Dtls)
+    }
+
+    /// Whether it carries a byte stream, which needs a [`crate::stream::Cutter`].
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 /// Something that happened in the world.

@@ -56,6 +56,7 @@ mod integrity;
 mod message;
 mod method;
 mod pipeline;
+pub mod resolve;
 mod rto;
 mod send_plan;
 pub mod stream;

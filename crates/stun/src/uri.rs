@@ -90,6 +90,12 @@ impl Uri {
         }
     }
 
+    /// The port that the URI names, if it names one.
+    #[must_use]
+    pub const fn named_port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// The transport to use: what the URI says, else UDP, or TLS where secured (RFC 5928 §3).
     #[must_use]
     pub fn transport(&self) -> Transport {

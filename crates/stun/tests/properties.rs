@@ -10,10 +10,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::*;
+use floe_stun::resolve::{Naptr, Records, Resolution, Srv, Step};
 use floe_stun::stream::{Cutter, Frame, Framing, StreamError, packet_prefix};
 use floe_stun::{
     Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Integrity, Key, MAGIC_COOKIE, Message, Method,
-    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, TransactionId, Uri, userhash,
+    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, TransactionId, Transport, Uri, userhash,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -243,6 +244,34 @@ proptest! {
         prop_assert_eq!((read.channel, read.data), (channel, &data[..]));
     }
 
+    /// Whatever the DNS says, a resolution ends, within its bounds, and tries no server twice.
+    #[test]
+    fn a_resolution_ends(
+        uri in "(stuns?|turns?):(a\\.example|192\\.0\\.2\\.1)(:[1-9][0-9]{0,3})?",
+        answers in vec((0..4_u8, vec((any::<u8>(), dns_name(), any::<u16>()), 0..40)), 1..8),
+        seed: [u8; 32],
+    ) {
+        let all = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Dtls];
+        let mut resolution = Resolution::new(&uri.parse().unwrap(), &all, Some("a.example"), seed).unwrap();
+        let (mut asked, mut tried) = (0, Vec::new());
+        loop {
+            match resolution.step() {
+                Step::Ask(_) => {
+                    let (kind, records) = &answers[asked % answers.len()];
+                    answer_by(&mut resolution, *kind, records);
+                    asked += 1;
+                }
+                Step::Try(server) => tried.push((server.transport, server.address)),
+                Step::Exhausted => break,
+            }
+        }
+        prop_assert!(asked <= Resolution::MAX_QUESTIONS && tried.len() <= Resolution::MAX_SERVERS);
+        let tries = tried.len();
+        tried.sort_unstable();
+        tried.dedup();
+        prop_assert_eq!(tried.len(), tries);
+    }
+
     /// Whatever was measured, the RTO has its bounds and lies above the smoothed round-trip time.
     #[test]
     fn the_rto_keeps_its_bounds(samples in vec(any::<u64>(), 1..20), floor in 1..2000_u64) {
@@ -380,6 +409,36 @@ fn signed() -> impl Strategy<Value = Vec<u8>> {
         };
         finished.finish().unwrap().to_vec()
     })
+}
+
+fn dns_name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-c]\\.example\\.?", Just(String::new()), Just(".".to_owned()), "\\PC{0,300}"]
+}
+
+/// Answers a question with records of one kind, whether they are what was asked for or not.
+fn answer_by(resolution: &mut Resolution, kind: u8, records: &[(u8, String, u16)]) {
+    let addresses: Vec<IpAddr> = records.iter().map(|(byte, _, _)| IpAddr::from([10, 0, 0, *byte])).collect();
+    let srv = |(byte, name, short): &'_ (u8, String, u16)| (u16::from(*byte), *short, name.clone());
+    let fields: Vec<(u16, u16, String)> = records.iter().map(srv).collect();
+    let srv = fields.iter().map(|(byte, short, name)| Srv {
+        priority: byte % 3,
+        weight: *short,
+        port: *byte,
+        target: name,
+    });
+    let naptr = fields.iter().map(|(byte, short, name)| Naptr {
+        order: byte % 3,
+        preference: *short,
+        flags: ["", "s", "A", "U"][usize::from(byte % 4)],
+        services: ["RELAY:turn.udp:turn.tls", "relay:turn.dtls", "SIP+D2U", ""][usize::from(short % 4)],
+        replacement: name,
+    });
+    match kind {
+        0 => resolution.handle_records(Records::Addresses(&addresses)),
+        1 => resolution.handle_records(Records::Srv(&srv.collect::<Vec<_>>())),
+        2 => resolution.handle_records(Records::Naptr(&naptr.collect::<Vec<_>>())),
+        _ => resolution.handle_records(Records::None),
+    }
 }
 
 fn framing() -> impl Strategy<Value = Framing> {
