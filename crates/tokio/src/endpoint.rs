@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::clock::Clock;
 use crate::driver::{App, Driver, Shared};
 use crate::entropy;
 use crate::error::{BindError, SendError};
+use crate::inbox::{self, Inbox, Outbox};
 use crate::interfaces;
 use crate::socket::{Sockets, judge_send};
 
@@ -29,8 +29,7 @@ use crate::socket::{Sockets, judge_send};
 #[derive(Debug)]
 pub struct Endpoint {
     shared: Arc<Shared<IceAgent>>,
-    inbox: tokio::sync::Mutex<mpsc::Receiver<Vec<u8>>>,
-    overflows: Arc<AtomicU64>,
+    inbox: Outbox,
     /// Its other half is dropped when the driver has ended.
     ended: watch::Receiver<()>,
 }
@@ -110,13 +109,14 @@ impl Endpoint {
 
     /// The next datagram from the peer; none once the endpoint is closed. Cancelling loses nothing.
     pub async fn recv(&self) -> Option<Vec<u8>> {
-        self.inbox.lock().await.recv().await
+        self.inbox.fetch().await
     }
 
-    /// How many datagrams of the peer were lost because [`recv`](Self::recv) was not called often enough.
+    /// How many datagrams of the peer were lost because [`recv`](Self::recv) was not called often enough: 1 MiB of them
+    /// waits, each counted with 64 bytes more than it has.
     #[must_use]
     pub fn overflows(&self) -> u64 {
-        self.overflows.load(Ordering::Relaxed)
+        self.inbox.overflows()
     }
 
     /// The role at the moment; a conflict may have changed it.
@@ -285,12 +285,11 @@ fn bind_each(addresses: &[IpAddr]) -> Result<Sockets, BindError> {
 impl Endpoint {
     fn spawn(shared: Arc<Shared<IceAgent>>) -> (Self, Events) {
         let (events, events_out) = mpsc::unbounded_channel();
-        let (inbox, inbox_out) = mpsc::channel(INBOX);
+        let (inbox, inbox_out) = inbox::inbox();
         let (ending, ended) = watch::channel(());
-        let overflows = Arc::new(AtomicU64::new(0));
-        let app = Outlets { events, inbox, overflows: Arc::clone(&overflows), _ending: ending };
+        let app = Outlets { events, inbox, _ending: ending };
         tokio::spawn(Driver::new(Arc::clone(&shared), app).run());
-        let endpoint = Self { shared, inbox: tokio::sync::Mutex::new(inbox_out), overflows, ended };
+        let endpoint = Self { shared, inbox: inbox_out, ended };
         (endpoint, Events(events_out))
     }
 }
@@ -298,8 +297,7 @@ impl Endpoint {
 /// Where the driver puts what the agent gives.
 struct Outlets {
     events: mpsc::UnboundedSender<Event>,
-    inbox: mpsc::Sender<Vec<u8>>,
-    overflows: Arc<AtomicU64>,
+    inbox: Inbox,
     _ending: watch::Sender<()>,
 }
 
@@ -310,14 +308,9 @@ impl App<IceAgent> for Outlets {
     }
 
     fn on_data(&mut self, _: &Sockets, data: Data<'_>) {
-        if self.inbox.try_send(data.bytes.to_vec()).is_err() {
-            self.overflows.fetch_add(1, Ordering::Relaxed);
-        }
+        self.inbox.put(data.bytes);
     }
 }
-
-/// Datagrams that wait for [`Endpoint::recv`]: some 5 MB of full packets, a tenth of a second at 400 Mbit/s.
-const INBOX: usize = 4096;
 
 /// How long a full socket is left alone: the wire takes hundreds of packets in that time.
 const FULL_SOCKET: Duration = Duration::from_millis(1);

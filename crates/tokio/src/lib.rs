@@ -41,6 +41,7 @@ mod driver;
 mod endpoint;
 mod entropy;
 mod error;
+mod inbox;
 mod interfaces;
 mod query;
 mod resolve;
