@@ -1,8 +1,9 @@
 //! Which peers may be relayed to: canonicalise, classify, judge.
 //!
 //! A relay inside of a network is a door into it, so an address is judged by what it stands for: an IPv4 address
-//! inside of an IPv6 one (IPv4-mapped, IPv4-compatible, IPv4-translated, NAT64, ISATAP) is judged as that IPv4
-//! address. 6to4 and Teredo addresses are refused whatever they hold (RFC 8656 §21.4).
+//! inside of an IPv6 one (IPv4-mapped, IPv4-compatible, IPv4-translated, NAT64) is judged as that IPv4 address. An
+//! ISATAP address is an address of its prefix and leads to an IPv4 one, so both are judged. 6to4 and Teredo addresses are
+//! refused whatever they hold (RFC 8656 §21.4).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -53,7 +54,15 @@ impl PeerPolicy {
     /// Whether this peer may be relayed to.
     #[must_use]
     pub const fn allows(&self, peer: IpAddr) -> bool {
-        match Kind::of(peer) {
+        self.allows_kind(Kind::of(peer))
+            && match behind_isatap(peer) {
+                Some(inner) => self.allows_kind(Kind::of_v4(inner)),
+                None => true,
+            }
+    }
+
+    const fn allows_kind(&self, kind: Kind) -> bool {
+        match kind {
             Kind::Public => true,
             Kind::Loopback => self.loopback,
             Kind::Private => self.private,
@@ -117,19 +126,32 @@ impl Kind {
 
 /// The IPv4 address that an IPv6 address is another form of.
 const fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let (high, low) = match ip.segments() {
+    match ip.segments() {
         // ::1 and :: are addresses of their own.
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return None,
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 2765 §2.1), NAT64 (RFC 6052 §2.1).
         [0, 0, 0, 0, 0, 0 | 0xFFFF, high, low]
         | [0, 0, 0, 0, 0xFFFF, 0, high, low]
-        | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => (high, low),
-        // ISATAP under any prefix (RFC 5214 §6.1).
-        [_, _, _, _, 0 | 0x200, 0x5EFE, high, low] => (high, low),
-        _ => return None,
-    };
+        | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        _ => None,
+    }
+}
+
+/// The IPv4 address that a tunnel delivers to, if this is the form of an ISATAP address (RFC 5214 §6.1). Any prefix may
+/// have that form, one without a tunnel too.
+const fn behind_isatap(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) => match ip.segments() {
+            [_, _, _, _, 0 | 0x200, 0x5EFE, high, low] => Some(v4(high, low)),
+            _ => None,
+        },
+    }
+}
+
+const fn v4(high: u16, low: u16) -> Ipv4Addr {
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-    Some(Ipv4Addr::new(a, b, c, d))
+    Ipv4Addr::new(a, b, c, d)
 }
 
 #[cfg(test)]
@@ -166,12 +188,51 @@ mod tests {
         ];
         for (v4, expected) in addresses {
             assert_eq!(kind(v4), expected, "{v4}");
-            for prefix in ["::ffff:", "::ffff:0:", "64:ff9b::", "fe80::5efe:", "2001:db8::200:5efe:"] {
+            for prefix in ["::ffff:", "::ffff:0:", "64:ff9b::"] {
                 assert_eq!(kind(&format!("{prefix}{v4}")), expected, "{prefix}{v4}");
             }
         }
         assert_eq!(kind("::127.0.0.1"), Kind::Loopback);
         assert_eq!(kind("::10.0.0.1"), Kind::Private);
+    }
+
+    #[test]
+    fn an_isatap_address_is_allowed_where_its_prefix_and_its_end_both_are() {
+        let allowed = |policy: PeerPolicy, text: &str| policy.allows(text.parse().unwrap());
+        let default = PeerPolicy::default();
+        for form in ["5efe", "200:5efe"] {
+            assert!(allowed(default, &format!("2001:db8::{form}:8.8.8.8")));
+            for inner in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0"] {
+                assert!(!allowed(default, &format!("2001:db8::{form}:{inner}")), "{inner}");
+            }
+            for prefix in [
+                "ff02::",
+                "ff0e::",
+                "fe80::",
+                "febf::",
+                "fc00::",
+                "fd00:1234::",
+                "fec0::",
+                "2002:7f00:1::",
+                "2002:a00:1:0:",
+                "2001:0:7f00:1:",
+                "64:ff9b:1::",
+                "64:ff9b:1:2:",
+                "100::",
+                "::",
+                "0:0:0:1:",
+            ] {
+                let zero = if prefix.ends_with("::") || form.starts_with("200") { "" } else { "0:" };
+                let disguise = format!("{prefix}{zero}{form}:8.8.8.8");
+                assert!(!allowed(default, &disguise), "{disguise}");
+            }
+            let everything = PeerPolicy::allow_all_for_tests();
+            assert!(allowed(everything, &format!("fe80::{form}:10.0.0.1")));
+            assert!(!allowed(default.with_private(), &format!("fe80::{form}:10.0.0.1")));
+            assert!(allowed(default.with_private(), &format!("fd00::{form}:10.0.0.1")));
+            assert!(!allowed(everything, &format!("ff02::{form}:8.8.8.8")));
+            assert!(!allowed(everything, &format!("fd00::{form}:224.0.0.1")));
+        }
     }
 
     #[test]
