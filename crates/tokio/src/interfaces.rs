@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use if_addrs::IfOperStatus;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
-/// Addresses of the interfaces that are up, in a stable order; those of loopback only if asked for.
+/// Addresses of the interfaces that are up, in a stable order; those of loopback only if asked for, and last, since
+/// the order decides which of two equal candidates is preferred (RFC 8445 §5.1.2.2).
 ///
 /// RFC 8445 §5.1.1.1 rules out IPv4-mapped, IPv4-compatible and deprecated site-local addresses. IPv6 link-local ones
 /// are left out as well: they mean something on one link only, and no candidate line says on which.
@@ -21,7 +22,7 @@ pub fn addresses(loopback: bool) -> io::Result<Vec<IpAddr>> {
         .map(|interface| interface.ip())
         .filter(|ip| is_usable(*ip) && (loopback || !ip.is_loopback()))
         .collect();
-    addresses.sort();
+    addresses.sort_by_key(|ip| (ip.is_loopback(), *ip));
     addresses.dedup();
     Ok(addresses)
 }
@@ -72,6 +73,8 @@ mod tests {
     #[test]
     fn loopback_comes_only_when_asked_for() {
         assert!(addresses(false).unwrap().iter().all(|ip| !ip.is_loopback()));
-        assert!(addresses(true).unwrap().iter().any(IpAddr::is_loopback));
+        let all = addresses(true).unwrap();
+        assert!(all.last().unwrap().is_loopback());
+        assert!(all.is_sorted_by_key(IpAddr::is_loopback), "{all:?}");
     }
 }
