@@ -9,7 +9,7 @@ use crate::{Connect, ConnectHow};
 
 pub(crate) async fn run(options: Connect) -> Result<(), Failure> {
     match options.how {
-        ConnectHow { stdio: true, .. } => stdio::run().await,
+        ConnectHow { stdio: true, .. } => stdio::run(options).await,
         ConnectHow { offer, .. } => chat::run(options, offer).await,
     }
 }

@@ -9,6 +9,7 @@ use floe_ice_agent as ice;
 use floe_ice_agent::{CandidateKind, ServerOutcome, ServerReport};
 use floe_stun::attribute::Family;
 use floe_stun::{Transport, Uri};
+use floe_tokio::{Answer, QueryError};
 use serde::{Deserialize, Serialize};
 
 use crate::echo::Pong;
@@ -83,14 +84,12 @@ const FORMS: [(&str, &str); 8] = [
 #[derive(Debug, Deserialize)]
 pub(crate) struct Start {
     pub(crate) role: Side,
-    #[serde(default)]
-    pub(crate) ice: Vec<IceServer>,
-    #[serde(default)]
-    pub(crate) policy: Policy,
+    /// What is missing is as the command line says.
+    pub(crate) ice: Option<Vec<IceServer>>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) loopback: Option<bool>,
     #[serde(default)]
     pub(crate) mdns: bool,
-    #[serde(default)]
-    pub(crate) loopback: bool,
     #[serde(default)]
     pub(crate) lite: bool,
 }
@@ -130,10 +129,9 @@ impl Side {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Policy {
-    #[default]
     All,
     Relay,
 }
@@ -174,9 +172,7 @@ pub(crate) enum Event {
         sdp: Option<String>,
         lite: bool,
     },
-    Candidate {
-        candidate: String,
-    },
+    Candidate(Candidate),
     End,
     Gathering {
         state: &'static str,
@@ -206,6 +202,22 @@ pub(crate) enum Event {
     Closed,
 }
 
+/// A candidate of ours: its line, and what stands in it, so that nobody has to take it apart.
+#[derive(Debug, Serialize)]
+pub(crate) struct Candidate {
+    pub(crate) candidate: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) address: String,
+    pub(crate) priority: u32,
+    pub(crate) foundation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) related: Option<String>,
+    /// The URI of the server that gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<String>,
+}
+
 /// What one server did for one local address.
 #[derive(Debug, Serialize)]
 pub(crate) struct Server {
@@ -214,6 +226,9 @@ pub(crate) struct Server {
     pub(crate) family: Option<&'static str>,
     pub(crate) ok: bool,
     pub(crate) rtt_ms: Option<f64>,
+    /// Its address, where we know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<String>,
     /// Our address that it was asked from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) local: Option<String>,
@@ -223,6 +238,8 @@ pub(crate) struct Server {
     pub(crate) relayed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redundant: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) software: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,10 +268,10 @@ pub(crate) enum Message {
 impl Event {
     /// What the agent reports, in the words of the contract; none where these have no word for it. The end of our
     /// candidates has two: `gathering` here, and [`Event::End`] besides.
-    pub(crate) fn of_agent(event: &ice::Event) -> Option<Self> {
+    pub(crate) fn of_agent(event: &ice::Event, servers: &[ice::Server]) -> Option<Self> {
         Some(match event {
             ice::Event::Gathering(state) => Self::Gathering { state: state.as_str() },
-            ice::Event::Candidate(candidate) => Self::Candidate { candidate: candidate.to_string() },
+            ice::Event::Candidate(candidate) => Self::Candidate(Candidate::of_agent(candidate, servers)),
             ice::Event::Server(report) => Self::Server(Server::of_agent(report)),
             ice::Event::State { state, why } => Self::State { state: state.as_str(), why: why.to_string() },
             ice::Event::Selected(pair) => Self::Selected(Selected::of_agent(pair)),
@@ -263,20 +280,51 @@ impl Event {
     }
 }
 
+impl Candidate {
+    pub(crate) fn of_agent(candidate: &ice::Candidate, servers: &[ice::Server]) -> Self {
+        let server = candidate.server.and_then(|id| servers.get(usize::from(id.0)));
+        Self {
+            candidate: candidate.to_string(),
+            kind: candidate.kind.as_str(),
+            address: spaced(candidate.address),
+            priority: candidate.priority,
+            foundation: candidate.foundation.clone(),
+            related: candidate.related.map(spaced),
+            server: server.map(|server| server.uri.to_string()),
+        }
+    }
+}
+
 impl Server {
-    pub(crate) fn of_agent(report: &ServerReport) -> Self {
-        let mut server = Self {
-            url: report.uri.clone(),
-            transport: transport_word(report.transport),
-            family: report.family.map(family_word),
+    /// Nothing is known yet but that it was asked, and well.
+    fn asked(url: String, transport: Transport) -> Self {
+        Self {
+            url,
+            transport: transport_word(transport),
+            family: None,
             ok: true,
-            rtt_ms: report.rtt.map(millis),
-            local: report.base.map(spaced),
+            rtt_ms: None,
+            server: None,
+            local: None,
             mapped: None,
             relayed: None,
             redundant: None,
+            software: None,
             error: None,
             code: None,
+        }
+    }
+
+    fn failed(url: String, transport: Transport, error: String, code: Option<u16>) -> Self {
+        Self { ok: false, error: Some(error), code, ..Self::asked(url, transport) }
+    }
+
+    pub(crate) fn of_agent(report: &ServerReport) -> Self {
+        let mut server = Self {
+            family: report.family.map(family_word),
+            rtt_ms: report.rtt.map(millis),
+            local: report.base.map(spaced),
+            ..Self::asked(report.uri.clone(), report.transport)
         };
         match &report.outcome {
             ServerOutcome::Mapped { mapped, redundant } => {
@@ -295,18 +343,22 @@ impl Server {
 
     /// A server that was not asked, because we cannot.
     pub(crate) fn unsupported(uri: &Uri) -> Self {
-        Self {
-            url: uri.to_string(),
-            transport: transport_word(uri.transport()),
-            family: None,
-            ok: false,
-            rtt_ms: None,
-            local: None,
-            mapped: None,
-            relayed: None,
-            redundant: None,
-            error: Some(UNSUPPORTED.into()),
-            code: None,
+        Self::failed(uri.to_string(), uri.transport(), UNSUPPORTED.into(), None)
+    }
+
+    /// What a server said when it was asked by itself.
+    pub(crate) fn of_query(uri: &Uri, told: &Result<Answer, QueryError>) -> Self {
+        match told {
+            Ok(answer) => Self {
+                family: Some(if answer.server.is_ipv4() { "ipv4" } else { "ipv6" }),
+                rtt_ms: answer.rtt.map(millis),
+                server: Some(spaced(answer.server)),
+                local: Some(spaced(answer.local)),
+                mapped: Some(spaced(answer.mapped)),
+                software: answer.software.clone(),
+                ..Self::asked(uri.to_string(), uri.transport())
+            },
+            Err(why) => Self::failed(uri.to_string(), uri.transport(), why.to_string(), why.code()),
         }
     }
 }

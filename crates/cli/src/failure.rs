@@ -8,6 +8,9 @@ use floe_stun::UriError;
 use floe_tokio::{BindError, QueryError, SendError};
 use thiserror::Error;
 
+use crate::contract::Event;
+use crate::print;
+
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -16,6 +19,12 @@ pub(crate) enum Failure {
         "{uri} needs credentials: give --user and --password, or set FLOE_TURN_USER and FLOE_TURN_PASSWORD"
     )]
     NoCredentials { uri: String },
+    #[error("{0}")]
+    Users(String),
+    #[error("--relay-only needs a relay: name a TURN server over UDP, such as turn:192.0.2.1:3478")]
+    NoTurnServer,
+    #[error("--relay-only, and no server relays for us; see above for the reasons")]
+    NoRelay,
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
@@ -28,14 +37,18 @@ pub(crate) enum Failure {
     Send(#[from] SendError),
     #[error("the description cannot be used: {0}")]
     Description(#[from] ApiMisuse),
-    #[error("no description of the other side came: the input ended; paste its line that begins with floe1:")]
+    #[error("no description of the other side came: the input ended; paste its line that begins with floe2:")]
     NoDescription,
-    #[error("no way to the other side was found: {why}; a TURN server that both sides can reach helps")]
-    NoPath { why: String },
+    #[error("no way to the other side was found: {why}; {advice}")]
+    NoPath { why: String, advice: &'static str },
+    #[error("the connection was lost: {why}")]
+    Lost { why: String },
     #[error(
         "the two agents of the demo {what}; this machine may forbid packets between its own loopback sockets"
     )]
     Demo { what: String },
+    #[error("interrupted")]
+    Interrupted,
     #[error("could not wait for Ctrl-C: {why}; run where signals are allowed")]
     Signal { why: io::Error },
     #[error("could not start: {why}; this machine may be out of file descriptors")]
@@ -45,13 +58,29 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Tells the person at the terminal and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
-        // Whoever reads our output has had enough, as `head` has: nobody is left to tell.
-        if matches!(self, Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
+    /// Tells the person at the terminal, and with `json` the reader of the output as well; gives the exit code.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        match self {
+            // Whoever reads our output has had enough, as `head` has: nobody is left to tell.
+            Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            // Whoever interrupts knows.
+            Self::Interrupted => return ExitCode::from(INTERRUPTED),
+            _ => {}
         }
         let _ = writeln!(io::stderr(), "floe: {self}");
-        ExitCode::FAILURE
+        if json {
+            let _ = print::json(&Event::Error { msg: self.to_string() });
+        }
+        if self.is_wrong_usage() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+    }
+
+    const fn is_wrong_usage(&self) -> bool {
+        matches!(self, Self::Uri(_) | Self::NoCredentials { .. } | Self::Users(_) | Self::NoTurnServer)
     }
 }
+
+/// What clap exits with too.
+const WRONG_USAGE: u8 = 2;
+
+/// 128 and the number of SIGINT, as shells count it.
+const INTERRUPTED: u8 = 130;

@@ -2,36 +2,48 @@
 
 use std::collections::BTreeSet;
 
-use floe_ice_agent::{Candidate, Event, GatheringState, Role, ServerOutcome};
-use floe_tokio::Endpoint;
+use floe_ice_agent::{Event, GatheringState, Role};
+use floe_tokio::{Endpoint, Events};
 
 use crate::Gather;
-use crate::contract::Server;
+use crate::contract::{Candidate, Server};
 use crate::failure::Failure;
 use crate::print::gather::Printer;
 use crate::servers::Servers;
+use crate::signals::Signals;
 
 /// Fails if a server gave nothing to any of our addresses.
 pub(crate) async fn run(options: Gather) -> Result<(), Failure> {
     let servers = Servers::read(options.servers)?;
+    let mut signals = Signals::listen()?;
     let mut printer = Printer::new(options.json);
-    let builder = Endpoint::builder(Role::Controlling).loopback(options.loopback);
+    let builder = Endpoint::builder(Role::Controlling).loopback(options.loopback || servers.on_loopback());
     let (endpoint, mut events) = builder.servers(servers.usable.clone()).bind().await?;
+    let outcome = tokio::select! {
+        outcome = gather(&servers, &mut events, &mut printer) => outcome,
+        () = signals.recv() => Err(Failure::Interrupted),
+    };
+    endpoint.close().await;
+    outcome
+}
+
+async fn gather(servers: &Servers, events: &mut Events, printer: &mut Printer) -> Result<(), Failure> {
+    printer.asking(&servers.names());
     for uri in &servers.unsupported {
         printer.server(Server::unsupported(uri))?;
     }
-
     let mut helped = BTreeSet::new();
     while let Some(event) = events.recv().await {
         match event {
             Event::Candidate(candidate) => {
-                printer.candidate(&candidate, server_of(&servers, &candidate).as_deref())?;
+                printer.candidate(Candidate::of_agent(&candidate, &servers.usable))?;
             }
             Event::Server(report) => {
-                if !matches!(report.outcome, ServerOutcome::Failed { .. }) {
+                let server = Server::of_agent(&report);
+                if server.ok {
                     helped.insert(report.server);
                 }
-                printer.server(Server::of_agent(&report))?;
+                printer.server(server)?;
             }
             Event::Gathering(state) => {
                 printer.gathering(state)?;
@@ -43,14 +55,8 @@ pub(crate) async fn run(options: Gather) -> Result<(), Failure> {
         }
     }
     printer.finish()?;
-    endpoint.close().await;
     match servers.len() - helped.len() {
         0 => Ok(()),
         failed => Err(Failure::ServersFailed { failed, all: servers.len() }),
     }
-}
-
-fn server_of(servers: &Servers, candidate: &Candidate) -> Option<String> {
-    let server = servers.usable.get(usize::from(candidate.server?.0))?;
-    Some(server.uri.to_string())
 }

@@ -10,18 +10,26 @@ mod input;
 mod print;
 mod serve;
 mod servers;
+mod signals;
 mod stun;
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use floe_stun::Uri;
 
 use crate::failure::Failure;
 
 /// Makes two machines find each other: ICE, STUN and TURN.
 #[derive(Debug, Parser)]
-#[command(name = "floe", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "floe",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 it worked, 1 it did not, 2 wrong usage, 130 interrupted before it was done."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -32,12 +40,17 @@ enum Command {
     /// Show it all on this machine: a server and two agents that find each other, without any network.
     Demo(Demo),
     /// List the candidates of this machine, and what each server contributes.
+    ///
+    /// Exit code 1 says that a server helped none of our addresses.
     Gather(Gather),
     /// Ask a STUN server for our address.
     Stun(Stun),
     /// Be a STUN and TURN server until Ctrl-C.
     Serve(Serve),
     /// Connect to another machine: by descriptions that people paste, or by JSON lines.
+    ///
+    /// With --offer on one machine and --answer on the other, each prints one line to paste into the other; then type.
+    /// With --stdio, a program carries the descriptions: docs/stdio.md tells every line.
     Connect(Connect),
 }
 
@@ -52,7 +65,7 @@ struct Demo {
 struct Gather {
     #[command(flatten)]
     servers: ServerArguments,
-    /// Use loopback addresses as well.
+    /// Use loopback addresses as well; so does a server on a loopback address.
     #[arg(long)]
     loopback: bool,
     /// Print JSON lines.
@@ -60,11 +73,11 @@ struct Gather {
     json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct ServerArguments {
     /// Servers, such as stun:example.org or turn:192.0.2.1:3478?transport=udp.
-    #[arg(value_name = "stun:…|turn:…")]
-    servers: Vec<String>,
+    #[arg(value_name = "URI", value_parser = servers::parse_uri)]
+    servers: Vec<Uri>,
     /// User name for the TURN servers.
     #[arg(
         long,
@@ -88,8 +101,8 @@ struct ServerArguments {
 #[derive(Debug, Args)]
 struct Stun {
     /// The server, such as stun:example.org or stun:192.0.2.1:3478.
-    #[arg(value_name = "URI")]
-    uri: String,
+    #[arg(value_name = "URI", value_parser = servers::parse_uri)]
+    uri: Uri,
     /// Print JSON lines.
     #[arg(long)]
     json: bool,
@@ -99,12 +112,13 @@ struct Stun {
 struct Serve {
     /// Where to listen, such as 192.0.2.1:3478; port 0 lets the system choose. By default port 3478 of every address
     /// of this machine.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = serve::parse_listen)]
     listen: Vec<SocketAddr>,
     /// The realm that clients are told.
     #[arg(long, default_value = "floe", value_name = "NAME")]
     realm: String,
-    /// A user who may relay. Without any, the server answers STUN only.
+    /// A user who may relay. Without any, the server answers STUN only. FLOE_SERVE_USERS in the environment, with
+    /// spaces between its users, does the same and is hidden from other users of this machine.
     #[arg(long, value_name = "NAME:PASSWORD", value_parser = serve::User::parse)]
     user: Vec<serve::User>,
     /// The address that peers see, one for each family; by default the first one listened on.
@@ -128,10 +142,10 @@ struct Connect {
     #[command(flatten)]
     servers: ServerArguments,
     /// Use relayed candidates only.
-    #[arg(long, conflicts_with = "stdio")]
+    #[arg(long)]
     relay_only: bool,
-    /// Use loopback addresses as well.
-    #[arg(long, conflicts_with = "stdio")]
+    /// Use loopback addresses as well; so does a server on a loopback address.
+    #[arg(long)]
     loopback: bool,
     /// Print JSON lines.
     #[arg(long)]
@@ -147,23 +161,38 @@ struct ConnectHow {
     /// Take an offer, then print the answer.
     #[arg(long)]
     answer: bool,
-    /// Take commands and give events as JSON lines, for programs that bring their own signalling.
-    #[arg(long, conflicts_with = "servers")]
+    /// Take commands and give events as JSON lines (docs/stdio.md), for programs that bring their own signalling.
+    /// What a start command leaves open is as the other options say.
+    #[arg(long)]
     stdio: bool,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    print::start_clock();
+    let Arguments { command } = Arguments::parse();
+    let json = command.prints_json();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => return Failure::Runtime { why }.report(),
+        Err(why) => return Failure::Runtime { why }.report(json),
     };
-    let outcome = runtime.block_on(run(arguments.command));
+    let outcome = runtime.block_on(run(command));
     // A resolver that still waits for its server keeps nobody waiting.
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(json),
+    }
+}
+
+impl Command {
+    const fn prints_json(&self) -> bool {
+        match self {
+            Self::Demo(Demo { json })
+            | Self::Gather(Gather { json, .. })
+            | Self::Stun(Stun { json, .. })
+            | Self::Serve(Serve { json, .. }) => *json,
+            Self::Connect(Connect { json, how, .. }) => *json || how.stdio,
+        }
     }
 }
 

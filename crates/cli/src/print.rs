@@ -8,11 +8,14 @@ pub(crate) mod stun;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
+use floe_stun::Instant;
+use floe_tokio::Clock;
 use serde::Serialize;
+
+use crate::contract::millis;
 
 /// One line on stdout, flushed, so that a reader has it at once.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
@@ -21,10 +24,33 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
-/// One JSON object as a line on stdout.
-pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    line(serde_json::to_string(value).map_err(io::Error::from)?)
+/// One event as a line of JSON on stdout, with the time since the program started.
+pub(crate) fn json(event: &impl Serialize) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Stamped<'a, E> {
+        #[serde(flatten)]
+        event: &'a E,
+        t_ms: f64,
+    }
+    bare_json(&Stamped { event, t_ms: millis(elapsed()) })
 }
+
+/// One event as a line of JSON on stdout, in the fields of the signalling contract and no others.
+pub(crate) fn bare_json(event: &impl Serialize) -> io::Result<()> {
+    line(serde_json::to_string(event).map_err(io::Error::from)?)
+}
+
+/// The program has started.
+pub(crate) fn start_clock() {
+    LazyLock::force(&CLOCK);
+}
+
+/// The time since then.
+pub(crate) fn elapsed() -> Duration {
+    CLOCK.now() - Instant::ORIGIN
+}
+
+static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
 
 /// One line for the person at the terminal, beside the output proper. A closed terminal is no reason to stop.
 pub(crate) fn note(text: impl Display) {
@@ -71,17 +97,69 @@ fn allowed() -> bool {
 }
 
 /// A round-trip time, or that there is none.
-pub(crate) fn rtt(time: Option<Duration>) -> String {
-    time.map_or_else(|| "-".into(), |time| format!("{:.2} ms", time.as_secs_f64() * 1e3))
+pub(crate) fn rtt(millis: Option<f64>) -> String {
+    millis.map_or_else(|| "-".into(), |millis| format!("{millis:.2} ms"))
 }
 
-/// A table without lines, as wide as it needs to be.
-pub(crate) fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heading.iter().copied());
-    for row in rows {
-        table.add_row(row);
+/// "ip port" as people write it.
+pub(crate) fn colon(address: &str) -> String {
+    match address.split_once(' ') {
+        Some((ip, port)) if ip.contains(':') => format!("[{ip}]:{port}"),
+        Some((ip, port)) => format!("{ip}:{port}"),
+        None => address.to_owned(),
     }
-    table
+}
+
+/// Rows with their cells below each other, two spaces between them and none behind.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let pad = |(cell, width): (&String, &usize)| format!("{cell:<width$}", width = *width);
+    rows.iter()
+        .map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned())
+        .collect()
+}
+
+/// A sentence in lines of at most 80 columns, those after the first as far in as its own beginning.
+pub(crate) fn wrap(indent: usize, sentence: &str) -> String {
+    let (mut text, mut column) = (" ".repeat(indent), indent);
+    for (n, word) in sentence.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > WIDTH {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if n > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += length;
+    }
+    text
+}
+
+/// What every terminal has.
+const WIDTH: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_end_without_blanks() {
+        let rows = [["a", "bcd", ""], ["xyz", "e", "f"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), ["a    bcd", "xyz  e    f"]);
+    }
+
+    #[test]
+    fn a_long_sentence_is_broken_at_eighty_columns() {
+        let wrapped = wrap(4, &"word ".repeat(40));
+        assert!(wrapped.lines().count() > 2 && wrapped.lines().all(|line| line.len() <= 80), "{wrapped}");
+        assert!(wrapped.lines().all(|line| line.starts_with("    word")), "{wrapped}");
+    }
 }

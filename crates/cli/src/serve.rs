@@ -7,6 +7,7 @@ use floe_tokio::{BindError, TurnServer, addresses};
 use floe_turn_server::{Config, PeerPolicy};
 
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::{Serve, print};
 
 /// A user as given on the command line.
@@ -28,6 +29,19 @@ impl User {
     }
 }
 
+/// Reads where to listen, in words that help.
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected IP:PORT, such as 127.0.0.1:3478".into())
+}
+
+/// Users as the environment names them, with spaces between; a wrong one is not repeated, for it holds a secret.
+fn users_of(text: &str) -> Result<Vec<User>, Failure> {
+    let users = text.split_whitespace().enumerate().map(|(n, user)| {
+        User::parse(user).map_err(|why| Failure::Users(format!("{USERS}, user {}: {why}", n + 1)))
+    });
+    users.collect()
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "User({})", self.name)
@@ -35,7 +49,11 @@ impl std::fmt::Debug for User {
 }
 
 /// Runs until Ctrl-C or SIGTERM.
-pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
+    if options.user.is_empty() {
+        options.user = users_of(&std::env::var(USERS).unwrap_or_default())?;
+    }
+    let mut signals = Signals::listen()?;
     let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
     if let Some(foreign) = options.relay_ip.iter().find(|ip| !ours.contains(ip)) {
         let why = io::ErrorKind::AddrNotAvailable.into();
@@ -46,12 +64,12 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     for address in server.local_addresses() {
         print::serve::listening(options.json, *address)?;
     }
-    print::serve::hint(options.json, options.user.len())?;
+    let first = server.local_addresses().first().copied().ok_or(BindError::NoAddress)?;
+    print::serve::ready(options.json, first, options.user.first().map(|user| user.name.as_str()))?;
 
-    let mut stop = std::pin::pin!(stop());
     loop {
         tokio::select! {
-            outcome = &mut stop => break outcome?,
+            () = signals.recv() => break,
             event = events.recv() => match event {
                 Some(event) => print::serve::event(options.json, &event)?,
                 None => break,
@@ -114,26 +132,11 @@ fn relay_addresses(asked: &[IpAddr], listen: &[SocketAddr]) -> Vec<IpAddr> {
     chosen
 }
 
-#[cfg(unix)]
-async fn stop() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let signal = |kind| signal(kind).map_err(|why| Failure::Signal { why });
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-async fn stop() -> Result<(), Failure> {
-    tokio::signal::ctrl_c().await.map_err(|why| Failure::Signal { why })
-}
-
 /// RFC 8489 §8.1, RFC 8656 §5.
 const DEFAULT_PORT: u16 = 3478;
+
+/// Where users may stand, apart from the command line.
+const USERS: &str = "FLOE_SERVE_USERS";
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +158,16 @@ mod tests {
         assert_eq!(listen("[::]:5"), ["[::1]:5".parse().unwrap()]);
         assert_eq!(listen("192.0.2.9:5"), ["192.0.2.9:5".parse().unwrap()]);
         assert_eq!(listen_addresses(&[], &ours).len(), 3);
+    }
+
+    #[test]
+    fn users_of_the_environment_stand_between_spaces() {
+        let users = users_of(" alice:a:b  bob:c\n").unwrap();
+        let told: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.password.as_str())).collect();
+        assert_eq!(told, [("alice", "a:b"), ("bob", "c")]);
+        assert!(users_of("").unwrap().is_empty());
+        let why = users_of("alice:a bob-and-his-secret").unwrap_err().to_string();
+        assert!(why.contains("user 2") && why.contains("NAME:PASSWORD") && !why.contains("bob"), "{why}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Servers as people and programs name them.
 
+use std::net::IpAddr;
+
 use floe_ice_agent::Server;
 use floe_stun::{Transport, Uri};
 
@@ -18,15 +20,14 @@ impl Servers {
     pub(crate) fn read(arguments: ServerArguments) -> Result<Self, Failure> {
         let credentials = arguments.user.zip(arguments.password);
         let mut servers = Self::default();
-        for text in &arguments.servers {
-            servers.add(text, credentials.clone())?;
+        for uri in arguments.servers {
+            servers.add(uri, credentials.clone())?;
         }
         Ok(servers)
     }
 
     /// One more. STUN servers are not told the credentials.
-    pub(crate) fn add(&mut self, uri: &str, credentials: Option<(String, String)>) -> Result<(), Failure> {
-        let uri: Uri = uri.parse()?;
+    pub(crate) fn add(&mut self, uri: Uri, credentials: Option<(String, String)>) -> Result<(), Failure> {
         if uri.scheme().is_turn() && credentials.is_none() {
             return Err(Failure::NoCredentials { uri: uri.to_string() });
         }
@@ -43,8 +44,62 @@ impl Servers {
     pub(crate) fn len(&self) -> usize {
         self.usable.len() + self.unsupported.len()
     }
+
+    /// Whether one of them may relay for us.
+    pub(crate) fn may_relay(&self) -> bool {
+        self.usable.iter().any(|server| server.uri.scheme().is_turn())
+    }
+
+    /// Whether one of them is on this machine's loopback, where only loopback addresses reach it.
+    pub(crate) fn on_loopback(&self) -> bool {
+        self.usable.iter().any(|Server { uri, .. }| match uri.ip() {
+            Some(ip) => IpAddr::is_loopback(&ip),
+            None => uri.host().eq_ignore_ascii_case("localhost"),
+        })
+    }
+
+    /// Those that are asked.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<_> = self.usable.iter().map(|server| server.uri.to_string()).collect();
+        names.join(", ")
+    }
+}
+
+/// Reads a server's URI, in words that help.
+pub(crate) fn parse_uri(text: &str) -> Result<Uri, String> {
+    if text.contains('@') {
+        return Err("credentials go to --user and --password, not into the URI".into());
+    }
+    text.parse::<Uri>().map_err(|why| why.to_string())
 }
 
 /// Why a server of the second list is not asked.
 pub(crate) const UNSUPPORTED: &str =
     "only UDP is supported yet, neither TCP nor TLS; use stun: or turn: without ?transport=tcp";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_this_machine_is_known() {
+        for (uri, here) in [
+            ("stun:127.0.0.1", true),
+            ("stun:127.9.9.9:5", true),
+            ("stun:[::1]", true),
+            ("stun:LocalHost:1", true),
+            ("stun:192.0.2.1", false),
+            ("stun:localhost.example.org", false),
+        ] {
+            let mut servers = Servers::default();
+            servers.add(parse_uri(uri).unwrap(), None).unwrap();
+            assert_eq!(servers.on_loopback(), here, "{uri}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_uri_are_sent_to_where_they_belong() {
+        let told = parse_uri("turn:alice:secret@192.0.2.1").unwrap_err();
+        assert!(told.contains("--user and --password") && !told.contains("secret"), "{told}");
+    }
+}

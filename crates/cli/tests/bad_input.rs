@@ -18,9 +18,19 @@ use program::{Server, json_lines, run, stderr};
 /// Fails with an explanation that has all of these words; gives it.
 #[track_caller]
 fn fails(arguments: &[&str], words: &[&str]) -> String {
+    fails_with(1, arguments, words)
+}
+
+#[track_caller]
+fn is_wrong_usage(arguments: &[&str], words: &[&str]) {
+    fails_with(2, arguments, words);
+}
+
+#[track_caller]
+fn fails_with(code: i32, arguments: &[&str], words: &[&str]) -> String {
     let output = run(arguments);
     let told = stderr(&output);
-    assert!(!output.status.success(), "{arguments:?} succeeded");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
     assert!(!told.contains("panicked") && !told.contains("backtrace"), "{arguments:?}: {told}");
     for word in words {
         assert!(told.contains(word), "{arguments:?}: no {word:?} in {told}");
@@ -47,45 +57,80 @@ fn bound() -> UdpSocket {
 
 #[test]
 fn unknown_commands_and_options_are_explained() {
-    fails(&[], &["Usage"]);
-    fails(&["dance"], &["dance", "Usage"]);
-    fails(&["demo", "--loud"], &["--loud"]);
-    fails(&["connect"], &["--offer"]);
-    fails(&["connect", "--offer", "--answer"], &["--answer"]);
-    fails(&["serve", "--listen", "here"], &["here"]);
-    fails(&["serve", "--user", "alice"], &["NAME:PASSWORD"]);
-    fails(&["serve", "--relay-ip", "here"], &["here"]);
+    is_wrong_usage(&[], &["Usage"]);
+    is_wrong_usage(&["dance"], &["dance", "Usage"]);
+    is_wrong_usage(&["demo", "--loud"], &["--loud"]);
+    is_wrong_usage(&["connect"], &["--offer"]);
+    is_wrong_usage(&["connect", "--offer", "--answer"], &["--answer"]);
+    is_wrong_usage(&["serve", "--listen", "localhost:1"], &["expected IP:PORT, such as 127.0.0.1:3478"]);
+    is_wrong_usage(&["serve", "--user", "alice"], &["NAME:PASSWORD"]);
+    is_wrong_usage(&["serve", "--relay-ip", "here"], &["here"]);
 }
 
 #[test]
 fn a_wrong_uri_is_told_what_is_wrong_with_it() {
-    for command in [&["stun"][..], &["gather"], &["connect", "--offer"]] {
+    for command in [&["stun"][..], &["gather"], &["connect", "--offer"], &["connect", "--stdio"]] {
         let with = |uri: &'static str| [command, &[uri]].concat();
-        fails_in_one_sentence(&with("http://example.org"), &["http://example.org", "scheme", "for example"]);
-        fails_in_one_sentence(&with("stun:a:70000"), &["port", "65535"]);
-        fails_in_one_sentence(&with("turn:a?transport=sctp"), &["sctp", "transport"]);
+        is_wrong_usage(&with("http://example.org"), &["http://example.org", "scheme", "for example"]);
+        is_wrong_usage(&with("stun:a:70000"), &["port", "65535"]);
+        is_wrong_usage(&with("turn:a?transport=sctp"), &["sctp", "transport"]);
+        is_wrong_usage(&with("turn:alice:secret@a"), &["credentials go to --user and --password"]);
     }
     fails_in_one_sentence(&["stun", "turns:192.0.2.1"], &["turns:192.0.2.1", "only UDP"]);
 }
 
 #[test]
 fn a_turn_server_without_credentials_is_not_asked() {
-    for command in [&["gather"][..], &["connect", "--answer"]] {
+    for command in [&["gather"][..], &["connect", "--answer"], &["connect", "--stdio"]] {
         let arguments = [command, &["turn:192.0.2.1"]].concat();
-        fails_in_one_sentence(&arguments, &["turn:192.0.2.1", "--user", "FLOE_TURN_PASSWORD"]);
+        is_wrong_usage(&arguments, &["turn:192.0.2.1", "--user", "FLOE_TURN_PASSWORD"]);
     }
+}
+
+#[test]
+fn relayed_candidates_alone_need_a_relay() {
+    let arguments = ["connect", "--offer", "--relay-only"];
+    is_wrong_usage(&arguments, &["--relay-only", "TURN server"]);
+    is_wrong_usage(&[&arguments[..], &["stun:192.0.2.1"]].concat(), &["--relay-only", "TURN server"]);
+    let dead = format!("turn:{}", dead_port());
+    let with_dead = [&arguments[..], &[&dead, "--user", "u", "--password", "p"]].concat();
+    fails(&with_dead, &[&dead, "does not help", "no server relays for us"]);
+}
+
+#[test]
+fn a_wrong_user_of_the_environment_is_told_without_its_secret() {
+    let mut command = program::floe(&["serve", "--listen", "127.0.0.1:0"]);
+    let output = command.env("FLOE_SERVE_USERS", "alice:secret bobssecret").output().unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("user 2") && told.contains("NAME:PASSWORD") && !told.contains("secret\""),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_dead_server_is_named() {
     let uri = format!("stun:{}", dead_port());
     fails_in_one_sentence(&["stun", &uri], &[&uri[5..], "cannot be reached", "check"]);
-    fails_in_one_sentence(&["gather", "--loopback", &uri], &["1 of 1 servers"]);
+    fails_in_one_sentence(&["gather", &uri], &["1 of 1 servers"]);
 
     let output = run(&["stun", "--json", &uri]);
-    let [told] = json_lines(&output).try_into().unwrap();
-    assert!(!output.status.success());
-    assert_eq!((&told["ev"], &told["ok"], &told["url"]), (&"server".into(), &false.into(), &uri.into()));
+    let [told, last] = json_lines(&output).try_into().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        (&told["ev"], &told["ok"], &told["url"]),
+        (&"server".into(), &false.into(), &uri.clone().into())
+    );
+    assert_eq!(last["ev"], "error");
+    assert!(last["msg"].as_str().unwrap().contains("cannot be reached") && last["t_ms"].is_f64(), "{last}");
+
+    let output = run(&["gather", "--json", &uri]);
+    let last = json_lines(&output).pop().unwrap();
+    assert_eq!(
+        (&last["ev"], &last["msg"]),
+        (&"error".into(), &"1 of 1 servers gave nothing; see above for the reasons".into())
+    );
 }
 
 #[test]
@@ -146,7 +191,7 @@ fn an_address_of_another_machine_is_refused() {
 
 #[test]
 fn an_end_of_input_before_the_description_is_told() {
-    fails(&["connect", "--answer", "--loopback"], &["no description", "floe1:"]);
+    fails(&["connect", "--answer", "--loopback"], &["no description", "floe2:"]);
 }
 
 /// Without any network but loopback, `unshare` gives the program a machine of its own; where that is not allowed, the

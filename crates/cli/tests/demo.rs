@@ -21,7 +21,7 @@ fn the_demo_shows_the_whole_road_as_json() {
     let of = |act: u8, who: &str, ev: &str| -> Vec<&Value> {
         lines.iter().filter(|l| l["act"] == act && l["who"] == who && l["ev"] == ev).collect()
     };
-    for who in ["offer", "answer"] {
+    for who in ["alice", "bob"] {
         let typed = |act, kind: &str| {
             let typ = format!(" typ {kind}");
             of(act, who, "candidate").iter().any(|line| line["candidate"].as_str().unwrap().contains(&typ))
@@ -40,11 +40,20 @@ fn the_demo_shows_the_whole_road_as_json() {
         }
     }
     for act in [1, 2] {
-        let [pong] = of(act, "offer", "pong").try_into().unwrap();
+        let [pong] = of(act, "alice", "pong").try_into().unwrap();
         assert_eq!((&pong["count"], &pong["bytes"]), (&10.into(), &12_000.into()));
+    }
+    for act in [1, 2] {
+        let is = |line: &Value, ev: &str| line["act"] == act && line["ev"] == ev;
+        let checking = lines.iter().position(|line| is(line, "state")).unwrap();
+        let last_candidate = lines.iter().rposition(|line| is(line, "candidate")).unwrap();
+        assert!(last_candidate < checking, "act {act}: a candidate came after the checks began");
+        assert!(lines.iter().any(|line| is(line, "check") && line["local_addr"].is_string()), "act {act}");
     }
     let last = lines.last().unwrap();
     assert_eq!(last["ev"], "done");
+    assert_eq!((&last["acts"][0]["local"], &last["acts"][1]["remote"]), (&"host".into(), &"relay".into()));
+    assert!(last["acts"][0]["connected_ms"].is_f64() && last["acts"][0]["nominated_ms"].is_f64());
     assert!(last["t_ms"].as_f64().unwrap() < 5000.0, "{last}");
 }
 
@@ -54,8 +63,10 @@ fn the_demo_tells_people_the_same() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     for words in [
-        "typ host",
-        "typ relay",
+        "alice   host candidate 127.0.0.1:",
+        "bob     relay candidate 127.0.0.1:",
+        "check host 127.0.0.1:",
+        "NOMINATED AFTER",
         "srflx is redundant",
         "state connected",
         "selected relay",
@@ -63,6 +74,12 @@ fn the_demo_tells_people_the_same() {
         "All of it worked",
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80 && line.trim_end() == line, "{line:?}");
+        assert!(!line.contains("candidate:"), "a raw candidate line: {line:?}");
+        let words: Vec<_> = line.split([' ', '(', ')', ':']).filter(|word| !word.is_empty()).collect();
+        assert!(words.windows(2).all(|pair| pair[0] != pair[1]), "a word twice: {line:?}");
     }
     assert!(!text.contains('\x1b'), "colours without a terminal");
 }

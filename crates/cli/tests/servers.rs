@@ -5,12 +5,16 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    clippy::disallowed_types,
+    reason = "a test fails by panicking, and stands for other programs"
 )]
 
 mod program;
 
-use program::{PATIENCE, Server, json_lines, run};
+use std::io::BufRead;
+use std::net::UdpSocket;
+
+use program::{PATIENCE, Program, Server, floe, json_lines, run};
 use serde_json::Value;
 
 #[test]
@@ -52,9 +56,86 @@ fn gather_lists_candidates_and_what_each_server_did() {
 
     let output = run(&arguments);
     let text = String::from_utf8(output.stdout).unwrap();
-    for words in ["TYPE", "host ", "relay ", "RTT", "relays at 127.0.0.1:", "which is a candidate already"] {
+    for words in ["TYPE", "host ", "relay ", "RTT", "relays at 127.0.0.1:", "known already", "helpful"] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80 && line.trim_end() == line, "{line:?}");
+    }
+}
+
+#[test]
+fn a_server_on_loopback_needs_no_option() {
+    let server = Server::start();
+    let output = run(&["gather", &server.uri("stun"), "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let hosts: Vec<_> = json_lines(&output)
+        .into_iter()
+        .filter(|line| line["ev"] == "candidate" && line["type"] == "host")
+        .collect();
+    let is_loopback = |line: &Value| {
+        let address = line["address"].as_str().unwrap();
+        address.starts_with("127.") || address.starts_with("::1")
+    };
+    let ranked: Vec<_> =
+        hosts.iter().map(|line| (line["priority"].as_u64().unwrap(), is_loopback(line))).collect();
+    let worst_real = ranked.iter().filter(|(_, loopback)| !loopback).map(|(priority, _)| *priority).min();
+    let best_loopback = ranked.iter().filter(|(_, loopback)| *loopback).map(|(priority, _)| *priority).max();
+    assert!(worst_real.is_none_or(|worst| Some(worst) > best_loopback), "{ranked:?}");
+}
+
+#[test]
+fn events_are_alike_in_all_commands() {
+    let server = Server::start();
+    let (stun, turn) = (server.uri("stun"), server.uri("turn"));
+    let gathered = run(&["gather", &turn, "--user", "u", "--password", "p", "--json"]);
+    let asked = run(&["stun", &stun, "--json"]);
+    let shown = run(&["demo", "--json"]);
+    for output in [&gathered, &asked, &shown] {
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(text.lines().all(|line| line.starts_with(r#"{"ev":""#)), "{text}");
+        assert!(json_lines(output).iter().all(|line| line["t_ms"].is_f64()), "{text}");
+    }
+    let keys = |output, kind: &str| -> Vec<String> {
+        let lines = json_lines(output);
+        let of_kind = |line: &&Value| line["ev"] == "candidate" && line["type"] == kind;
+        let keys = lines.iter().find(of_kind).unwrap().as_object().unwrap().keys();
+        keys.filter(|key| !["act", "who"].contains(&key.as_str())).cloned().collect()
+    };
+    for kind in ["host", "relay"] {
+        assert_eq!(keys(&gathered, kind), keys(&shown, kind));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_gathering_gives_the_relay_back() {
+    let server = Server::start();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (turn, stun) = (server.uri("turn"), format!("stun:{}", silent.local_addr().unwrap()));
+    let (sender, lines) = std::sync::mpsc::channel();
+    let arguments = ["gather", &turn, &stun, "--user", "u", "--password", "p", "--json"];
+    let program = Program::start(&arguments, (), sender);
+    let next = || lines.recv_timeout(PATIENCE).unwrap().1.expect("it ended");
+    while !next().contains(r#""type":"relay""#) {}
+    program.signal("-INT");
+    assert_eq!(program.ended().0, 130);
+    let released = std::iter::repeat_with(|| server.next()).find(|told| told["ev"] == "released").unwrap();
+    assert_eq!(released["why"], "the client gave it back");
+}
+
+#[test]
+fn a_server_says_what_to_try_and_takes_users_of_the_environment() {
+    let mut command = floe(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("FLOE_SERVE_USERS", "alice:secret bob:more").stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let told: Vec<_> = lines.take(3).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told[1].starts_with("ready: "), "{told:?}");
+    assert!(told[2].contains("floe gather turn:127.0.0.1:") && told[2].contains("--user alice"), "{told:?}");
+    assert!(!told.concat().contains("secret"), "{told:?}");
 }
 
 #[cfg(unix)]
@@ -64,16 +145,11 @@ fn the_server_tells_of_allocations_and_ends_by_a_signal() {
     let uri = server.uri("turn");
     assert!(run(&["gather", "--loopback", &uri, "--user", "u", "--password", "p"]).status.success());
 
-    let next = || -> Value {
-        let line = server.lines.recv_timeout(PATIENCE).unwrap().1.expect("the server ended");
-        serde_json::from_str(&line).unwrap()
-    };
-    let told = next();
+    let told = server.next();
     assert_eq!((&told["ev"], &told["user"]), (&"allocated".into(), &"u".into()), "{told}");
 
-    let id = server.program.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let last = std::iter::repeat_with(next).find(|told| told["ev"] == "closed").unwrap();
+    server.program.signal("-TERM");
+    let last = std::iter::repeat_with(|| server.next()).find(|told| told["ev"] == "closed").unwrap();
     assert!(last["allocations"].as_u64().unwrap() >= 1);
     assert!(server.program.succeeded());
 }

@@ -11,14 +11,19 @@ use floe_sdp::{CandidateLine, IceAttribute, ParseErrorKind};
 use floe_stun::Instant;
 use floe_tokio::{Clock, Endpoint, Events};
 
-use crate::contract::{Command, Event, Message, Remote, Server, Side, Start, from_hex};
+use crate::Connect;
+use crate::contract::{Candidate, Command, Event, Message, Policy, Remote, Server, Side, Start, from_hex};
 use crate::echo::{self, MAX_SIZE, MIN_SIZE, Pinger, Step};
 use crate::failure::Failure;
 use crate::input::{self, Line};
 use crate::print;
-use crate::servers::Servers;
+use crate::servers::{Servers, parse_uri};
+use crate::signals::Signals;
 
-pub(super) async fn run() -> Result<(), Failure> {
+/// Succeeds when it was closed in order: by `close`, by the end of the input, or by a signal once data could flow.
+pub(super) async fn run(defaults: Connect) -> Result<(), Failure> {
+    Servers::read(defaults.servers.clone())?;
+    let mut signals = Signals::listen()?;
     emit(&Event::Ready {
         peer: "floe",
         version: env!("CARGO_PKG_VERSION"),
@@ -27,12 +32,17 @@ pub(super) async fn run() -> Result<(), Failure> {
         turn: ["udp"],
     })?;
     let (mut lines, mut session) = (input::lines(), None);
+    let mut interrupted = false;
     loop {
         let flow = tokio::select! {
             line = lines.recv() => match line {
-                Some(line) => command(&mut session, line).await?,
+                Some(line) => command(&mut session, &defaults, line).await?,
                 None => ControlFlow::Break(()),
             },
+            () = signals.recv() => {
+                interrupted = true;
+                ControlFlow::Break(())
+            }
             happening = next(&mut session) => {
                 if let Some(session) = &mut session {
                     session.take(happening).await?;
@@ -44,15 +54,20 @@ pub(super) async fn run() -> Result<(), Failure> {
             break;
         }
     }
+    let opened = session.as_ref().is_some_and(|session| session.opened);
     if let Some(session) = session {
         session.close().await?;
     }
     emit(&Event::Closed)?;
-    Ok(())
+    if interrupted && !opened { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
 /// One line of the input. What is wrong with it is an `error` event, and the session goes on.
-async fn command(session: &mut Option<Session>, line: Line) -> io::Result<ControlFlow<()>> {
+async fn command(
+    session: &mut Option<Session>,
+    defaults: &Connect,
+    line: Line,
+) -> io::Result<ControlFlow<()>> {
     let line = match line {
         Line::Text(line) if line.trim().is_empty() => return Ok(ControlFlow::Continue(())),
         Line::Text(line) => line,
@@ -71,7 +86,7 @@ async fn command(session: &mut Option<Session>, line: Line) -> io::Result<Contro
     match (command, session) {
         (Command::Close, _) => return Ok(ControlFlow::Break(())),
         (Command::Start(_), Some(_)) => error("the session has started already; use restart or close")?,
-        (Command::Start(start), session @ None) => *session = Session::start(start).await?,
+        (Command::Start(start), session @ None) => *session = Session::start(start, defaults).await?,
         (_, None) => error("there is no session yet; send start first")?,
         (command, Some(session)) => session.command(command).await?,
     }
@@ -112,44 +127,39 @@ struct Session {
     clock: Clock,
     endpoint: Endpoint,
     events: Events,
+    servers: Servers,
     pinger: Option<Pinger>,
     opened: bool,
 }
 
 impl Session {
     /// None if the command cannot be carried out, which was told then.
-    async fn start(start: Start) -> io::Result<Option<Self>> {
-        let mut servers = Servers::default();
-        for server in &start.ice {
-            let credentials = server.username.clone().zip(server.credential.clone());
-            match servers.add(&server.urls, credentials) {
-                Ok(()) => {}
-                Err(Failure::NoCredentials { uri }) => {
-                    error(format!(
-                        "not started: {uri} needs \"username\" and \"credential\" beside \"urls\""
-                    ))?;
-                    return Ok(None);
-                }
-                Err(why) => {
-                    error(format!("not started: {why}"))?;
-                    return Ok(None);
-                }
+    async fn start(start: Start, defaults: &Connect) -> io::Result<Option<Self>> {
+        let servers = match servers(&start, defaults) {
+            Ok(servers) => servers,
+            Err(why) => {
+                error(format!("not started: {why}"))?;
+                return Ok(None);
             }
-        }
+        };
         if start.mdns {
             error(
                 "mDNS names are not supported yet: host candidates are withheld; use mdns false to tell them",
             )?;
         }
-        let builder = Endpoint::builder(start.role.role()).loopback(start.loopback).lite(start.lite);
-        let (endpoint, events) =
-            match builder.policy(start.policy.of_agent()).servers(servers.usable).bind().await {
-                Ok(bound) => bound,
-                Err(why) => {
-                    error(format!("not started: {why}"))?;
-                    return Ok(None);
-                }
-            };
+        let policy = start.policy.unwrap_or(if defaults.relay_only { Policy::Relay } else { Policy::All });
+        let builder = Endpoint::builder(start.role.role())
+            .loopback(start.loopback.unwrap_or(defaults.loopback))
+            .lite(start.lite)
+            .policy(policy.of_agent())
+            .servers(servers.usable.clone());
+        let (endpoint, events) = match builder.bind().await {
+            Ok(bound) => bound,
+            Err(why) => {
+                error(format!("not started: {why}"))?;
+                return Ok(None);
+            }
+        };
         let session = Self {
             side: start.role,
             lite: start.lite,
@@ -157,11 +167,12 @@ impl Session {
             clock: Clock::start(),
             endpoint,
             events,
+            servers,
             pinger: None,
             opened: false,
         };
         session.emit_local()?;
-        for uri in &servers.unsupported {
+        for uri in &session.servers.unsupported {
             emit(&Event::Server(Server::unsupported(uri)))?;
         }
         Ok(Some(session))
@@ -304,7 +315,11 @@ impl Session {
         match event {
             AgentEvent::Candidate(candidate) if self.hides_hosts => match candidate.kind {
                 CandidateKind::Host => Ok(()),
-                _ => emit(&Event::Candidate { candidate: without_related(candidate.to_line()).to_string() }),
+                _ => emit(&Event::Candidate(Candidate {
+                    candidate: without_related(candidate.to_line()).to_string(),
+                    related: None,
+                    ..Candidate::of_agent(candidate, &self.servers.usable)
+                })),
             },
             AgentEvent::Gathering(state) => {
                 emit(&Event::Gathering { state: state.as_str() })?;
@@ -314,7 +329,7 @@ impl Session {
                 emit(&Event::State { state: state.as_str(), why: why.to_string() })?;
                 self.open(*state)
             }
-            _ => Event::of_agent(event).map_or(Ok(()), |event| emit(&event)),
+            _ => Event::of_agent(event, &self.servers.usable).map_or(Ok(()), |event| emit(&event)),
         }
     }
 
@@ -334,6 +349,25 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Those of the command, or else of the command line.
+fn servers(start: &Start, defaults: &Connect) -> Result<Servers, String> {
+    let given = &defaults.servers;
+    let Some(ice) = &start.ice else { return Servers::read(given.clone()).map_err(|why| why.to_string()) };
+    let mut servers = Servers::default();
+    for server in ice {
+        let uri = parse_uri(&server.urls)?;
+        let own = server.username.clone().zip(server.credential.clone());
+        let credentials = own.or_else(|| given.user.clone().zip(given.password.clone()));
+        servers.add(uri, credentials).map_err(|why| match why {
+            Failure::NoCredentials { uri } => {
+                format!("{uri} needs \"username\" and \"credential\" beside \"urls\"")
+            }
+            why => why.to_string(),
+        })?;
+    }
+    Ok(servers)
 }
 
 /// What a whole description says about ICE besides the credentials.
@@ -369,7 +403,7 @@ fn without_related(mut line: CandidateLine) -> CandidateLine {
 }
 
 fn emit(event: &Event) -> io::Result<()> {
-    print::json(event)
+    print::bare_json(event)
 }
 
 fn error(msg: impl Into<String>) -> io::Result<()> {

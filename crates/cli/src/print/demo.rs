@@ -4,12 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use floe_stun::Instant;
+use floe_ice_agent::{Candidate, SelectedPair};
 use serde::Serialize;
 
-use super::{Paint, json, line, rtt};
-use crate::contract::{Event, Server, millis};
-use crate::demo::{Act, Who};
+use super::{Paint, colon, columns, elapsed, json, line, rtt};
+use crate::contract::{Event, Server, millis, spaced};
+use crate::demo::{Act, ECHO_BYTES, Who};
 use crate::echo::Pong;
 
 /// Prints what happens in the demo, each line with its time.
@@ -19,21 +19,82 @@ pub(crate) struct Printer {
     paint: Paint,
 }
 
+/// A check that succeeded.
+#[derive(Debug, Serialize)]
+#[serde(tag = "ev", rename = "check")]
+pub(crate) struct Check {
+    local: &'static str,
+    remote: &'static str,
+    local_addr: String,
+    remote_addr: String,
+}
+
+impl Check {
+    pub(crate) fn new(local: &Candidate, remote: &Candidate) -> Self {
+        Self {
+            local: local.kind.as_str(),
+            remote: remote.kind.as_str(),
+            local_addr: spaced(local.address),
+            remote_addr: spaced(remote.address),
+        }
+    }
+}
+
+/// What came of an act.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    act: u8,
+    local: &'static str,
+    remote: &'static str,
+    connected_ms: f64,
+    nominated_ms: f64,
+    rtt_ms: Option<f64>,
+}
+
+impl Outcome {
+    pub(crate) fn new(
+        act: Act,
+        pair: SelectedPair,
+        connected: Duration,
+        nominated: Duration,
+        rtt: Option<Duration>,
+    ) -> Self {
+        Self {
+            act: act.number(),
+            local: pair.local.kind.as_str(),
+            remote: pair.remote.kind.as_str(),
+            connected_ms: millis(connected),
+            nominated_ms: millis(nominated),
+            rtt_ms: rtt.map(millis),
+        }
+    }
+
+    fn row(&self) -> [String; 5] {
+        let after = |millis: f64| format!("{millis:.1} ms");
+        [
+            self.act.to_string(),
+            format!("{} to {}", self.local, self.remote),
+            after(self.connected_ms),
+            after(self.nominated_ms),
+            rtt(self.rtt_ms),
+        ]
+    }
+}
+
 #[derive(Serialize)]
-struct Line<'a> {
-    t_ms: f64,
+struct Line<'a, E> {
+    #[serde(flatten)]
+    event: &'a E,
     act: u8,
     who: &'static str,
-    #[serde(flatten)]
-    event: &'a Event,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "ev", rename_all = "lowercase")]
-enum Frame {
-    Listening { t_ms: f64, address: String },
-    Act { t_ms: f64, act: u8, policy: &'static str },
-    Done { t_ms: f64 },
+enum Frame<'a> {
+    Listening { address: String, transport: &'static str },
+    Act { act: u8, policy: &'static str },
+    Done { acts: &'a [Outcome] },
 }
 
 impl Printer {
@@ -41,87 +102,106 @@ impl Printer {
         Self { json, paint: Paint::for_stdout() }
     }
 
-    pub(crate) fn listening(self, now: Instant, address: SocketAddr) -> io::Result<()> {
+    pub(crate) fn listening(self, address: SocketAddr) -> io::Result<()> {
         if self.json {
-            let address = crate::contract::spaced(address);
-            return json(&Frame::Listening { t_ms: time(now), address });
+            return json(&Frame::Listening { address: spaced(address), transport: "udp" });
         }
-        line(
-            self.paint
-                .bold("A STUN and TURN server and two agents, all on loopback sockets of this machine."),
-        )?;
-        self.say(now, "server", &format!("listens on udp {address}"))
+        line(self.paint.bold("A STUN and TURN server and two agents, alice and bob, all on this machine."))?;
+        self.say("server", &format!("listens on udp {address}"))
     }
 
-    pub(crate) fn act(self, now: Instant, act: Act) -> io::Result<()> {
+    pub(crate) fn act(self, act: Act) -> io::Result<()> {
         if self.json {
-            return json(&Frame::Act { t_ms: time(now), act: act.number(), policy: act.policy_word() });
+            return json(&Frame::Act { act: act.number(), policy: act.policy_word() });
         }
         line("")?;
         line(self.paint.bold(format!("Act {}: {}", act.number(), act.title())))
     }
 
-    pub(crate) fn event(self, now: Instant, act: Act, who: Who, event: &Event) -> io::Result<()> {
+    pub(crate) fn event(self, act: Act, who: Who, event: &Event) -> io::Result<()> {
         if self.json {
-            return json(&Line { t_ms: time(now), act: act.number(), who: who.word(), event });
+            return json(&Line { event, act: act.number(), who: who.word() });
         }
         match self.sentence(event) {
-            Some(sentence) => self.say(now, who.word(), &sentence),
+            Some(sentence) => self.say(who.word(), &sentence),
             None => Ok(()),
         }
     }
 
-    pub(crate) fn done(self, now: Instant) -> io::Result<()> {
+    pub(crate) fn check(self, act: Act, who: Who, check: &Check) -> io::Result<()> {
         if self.json {
-            return json(&Frame::Done { t_ms: time(now) });
+            return json(&Line { event: check, act: act.number(), who: who.word() });
         }
-        line("")?;
-        line(self.paint.good(format!("All of it worked, in {:.0} ms.", time(now))))
+        let Check { local, remote, local_addr, remote_addr } = check;
+        let (ours, theirs) = (colon(local_addr), colon(remote_addr));
+        self.say(who.word(), &format!("check {local} {ours} - {remote} {theirs} works"))
     }
 
-    fn say(self, now: Instant, who: &str, sentence: &str) -> io::Result<()> {
-        let stamp = self.paint.faint(format!("{:>9.1} ms", time(now)));
-        line(format!("{stamp}  {who:<7} {sentence}"))
+    pub(crate) fn echo(self, act: Act, pong: Pong) -> io::Result<()> {
+        let median = rtt(pong.rtt.map(millis));
+        let sentence = format!("{} echoes of {ECHO_BYTES} bytes, RTT {median} (median)", pong.count);
+        if self.json {
+            self.event(act, Who::Alice, &pong.into())
+        } else {
+            self.say(Who::Alice.word(), &sentence)
+        }
+    }
+
+    pub(crate) fn done(self, acts: &[Outcome]) -> io::Result<()> {
+        if self.json {
+            return json(&Frame::Done { acts });
+        }
+        let heading = ["ACT", "PATH", "CONNECTED AFTER", "NOMINATED AFTER", "ECHO RTT"].map(str::to_owned);
+        let rows: Vec<_> = [heading].into_iter().chain(acts.iter().map(Outcome::row)).collect();
+        line("")?;
+        for (n, row) in columns(&rows).iter().enumerate() {
+            line(if n == 0 { self.paint.bold(row) } else { row.clone() })?;
+        }
+        line("")?;
+        let took = elapsed().as_millis();
+        line(
+            self.paint.good(format!(
+                "All of it worked in {took} ms: directly where allowed, else through the relay."
+            )),
+        )
+    }
+
+    fn say(self, who: &str, sentence: &str) -> io::Result<()> {
+        let stamp = self.paint.faint(format!("{:>7.1} ms", millis(elapsed())));
+        line(format!("{stamp}  {who:<6}  {sentence}"))
     }
 
     fn sentence(self, event: &Event) -> Option<String> {
         let paint = self.paint;
         Some(match event {
-            Event::Candidate { candidate } => candidate.clone(),
-            Event::Gathering { state } => format!("gathering {state}"),
+            Event::Candidate(candidate) => {
+                format!("{} candidate {}", candidate.kind, colon(&candidate.address))
+            }
             Event::Server(server) => server_sentence(server),
-            Event::State { state, why } => format!("{} ({why})", paint.bold(format!("state {state}"))),
+            Event::End => "has all candidates".into(),
+            Event::State { state, why } if state == why => paint.bold(format!("state {state}")),
+            Event::State { state, why } => format!("{}: {why}", paint.bold(format!("state {state}"))),
             Event::Selected(pair) => paint.good(format!(
-                "selected {} {} - {} {} ({})",
-                pair.local, pair.local_addr, pair.remote_addr, pair.remote, pair.why
+                "selected {} {} - {} {}",
+                pair.local,
+                colon(&pair.local_addr),
+                pair.remote,
+                colon(&pair.remote_addr)
             )),
             _ => return None,
         })
     }
-
-    pub(crate) fn echo(self, now: Instant, act: Act, pong: Pong) -> io::Result<()> {
-        let sentence = format!("{} echoes, {} bytes, RTT {} (median)", pong.count, pong.bytes, rtt(pong.rtt));
-        if self.json {
-            self.event(now, act, Who::Offer, &pong.into())
-        } else {
-            self.say(now, "offer", &sentence)
-        }
-    }
 }
 
 fn server_sentence(server: &Server) -> String {
-    let took = rtt(server.rtt_ms.map(|rtt| Duration::from_secs_f64(rtt.max(0.0) / 1e3)));
+    let took = rtt(server.rtt_ms);
     match (&server.error, &server.relayed, &server.mapped) {
         (Some(error), ..) => format!("{} failed: {error}", server.url),
-        (_, Some(relayed), _) => format!("{} relays at {relayed} (RTT {took})", server.url),
+        (_, Some(_), _) => format!("the server relays, RTT {took}"),
         (_, _, Some(mapped)) if server.redundant == Some(true) => {
-            format!("{} sees {mapped}: srflx is redundant with host (RTT {took})", server.url)
+            format!("seen at {}: srflx is redundant, RTT {took}", colon(mapped))
         }
-        (_, _, Some(mapped)) => format!("{} sees {mapped} (RTT {took})", server.url),
+        (_, _, Some(mapped)) => format!("seen at {}, RTT {took}", colon(mapped)),
         _ => server.url.clone(),
     }
-}
-
-fn time(now: Instant) -> f64 {
-    millis(now - Instant::ORIGIN)
 }

@@ -1,12 +1,11 @@
 //! Candidates as they come, and what the servers did.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
-use floe_ice_agent::{Candidate, GatheringState};
-use serde::Serialize;
+use floe_ice_agent::GatheringState;
 
-use super::{Paint, json, line, table};
-use crate::contract::{Event, Server, spaced};
+use super::{Paint, colon, columns, json, line, note, rtt, wrap};
+use crate::contract::{Candidate, Event, Server};
 
 /// Prints what gathering brings.
 #[derive(Debug)]
@@ -17,54 +16,29 @@ pub(crate) struct Printer {
     servers: Vec<Server>,
 }
 
-/// A candidate with its parts, so that nobody has to take the line apart.
-#[derive(Serialize)]
-struct Found<'a> {
-    ev: &'static str,
-    candidate: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    address: String,
-    priority: u32,
-    foundation: &'a str,
-    related: Option<String>,
-    server: Option<&'a str>,
-}
-
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         Self { json, paint: Paint::for_stdout(), found: 0, servers: Vec::new() }
     }
 
-    pub(crate) fn candidate(&mut self, candidate: &Candidate, server: Option<&str>) -> io::Result<()> {
-        self.found += 1;
+    pub(crate) fn asking(&self, servers: &str) {
+        if !self.json && !servers.is_empty() && io::stderr().is_terminal() {
+            note(Paint::for_stderr().faint(format!("asking {servers} (up to 5 s)")));
+        }
+    }
+
+    /// The widths are those of the longest numbers; addresses differ too much in length to have others behind them.
+    pub(crate) fn candidate(&mut self, candidate: Candidate) -> io::Result<()> {
         if self.json {
-            return json(&Found {
-                ev: "candidate",
-                candidate: candidate.to_string(),
-                kind: candidate.kind.as_str(),
-                address: spaced(candidate.address),
-                priority: candidate.priority,
-                foundation: &candidate.foundation,
-                related: candidate.related.map(spaced),
-                server,
-            });
+            return json(&Event::Candidate(candidate));
         }
+        self.found += 1;
         if self.found == 1 {
-            let heading = format!(
-                "{:<6} {:<28} {:>10}  {:<10}  {}",
-                "TYPE", "ADDRESS", "PRIORITY", "FOUNDATION", "FROM"
-            );
-            line(self.paint.bold(heading))?;
+            line(self.paint.bold("TYPE     PRIORITY  FOUNDATION  ADDRESS                FROM"))?;
         }
-        let (kind, address) = (candidate.kind.as_str(), candidate.address.to_string());
-        let from = match (candidate.related, server) {
-            (Some(related), Some(server)) => format!("{related} by {server}"),
-            (Some(related), None) => related.to_string(),
-            (None, server) => server.unwrap_or_default().to_owned(),
-        };
-        let (priority, foundation) = (candidate.priority, &candidate.foundation);
-        line(format!("{kind:<6} {address:<28} {priority:>10}  {foundation:<10}  {from}").trim_end())
+        let Candidate { kind, priority, foundation, server, .. } = candidate;
+        let (address, server) = (colon(&candidate.address), server.unwrap_or_default());
+        line(format!("{kind:<5}  {priority:>10}  {foundation:<10}  {address:<21}  {server}").trim_end())
     }
 
     pub(crate) fn server(&mut self, server: Server) -> io::Result<()> {
@@ -80,44 +54,54 @@ impl Printer {
         if self.json { json(&Event::Gathering { state: state.as_str() }) } else { Ok(()) }
     }
 
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(&self) -> io::Result<()> {
         if self.json {
             return json(&Event::End);
         }
-        if self.servers.is_empty() {
-            return Ok(());
+        let mut urls: Vec<&str> = Vec::new();
+        for server in &self.servers {
+            if !urls.contains(&server.url.as_str()) {
+                urls.push(&server.url);
+            }
         }
+        urls.into_iter().try_for_each(|url| self.told_by(url))
+    }
+
+    /// What one server did for each of our addresses.
+    fn told_by(&self, url: &str) -> io::Result<()> {
+        let reports: Vec<_> = self.servers.iter().filter(|server| server.url == url).collect();
+        let helped = reports.iter().filter(|server| server.ok).count();
+        let verdict = match helped {
+            0 => self.paint.bad("not helpful"),
+            _ if helped < reports.len() => self.paint.bold("partly helpful"),
+            _ => self.paint.good("helpful"),
+        };
         line("")?;
-        line(table(&["SERVER", "ASKED FROM", "RTT", "RESULT"], self.servers.iter().map(row)))
+        line(format!("{}: {verdict}", self.paint.bold(url)))?;
+        let rows: Vec<_> = reports.iter().filter(|server| server.ok).map(|server| row(server)).collect();
+        columns(&rows).iter().try_for_each(line)?;
+        for server in reports {
+            if let Some(error) = &server.error {
+                let from = server.local.as_deref().map(|local| format!("{}: ", colon(local)));
+                line(wrap(2, &format!("{}{error}", from.unwrap_or_default())))?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn row(server: &Server) -> Vec<String> {
-    vec![
-        server.url.clone(),
-        server.local.as_deref().map_or_else(|| "-".into(), colon),
-        server.rtt_ms.map_or_else(|| "-".into(), |rtt| format!("{rtt:.2} ms")),
-        result(server),
-    ]
+fn row(server: &Server) -> [String; 3] {
+    let from = server.local.as_deref().map(colon).unwrap_or_default();
+    [format!("  {from}"), format!("RTT {}", rtt(server.rtt_ms)), result(server)]
 }
 
 fn result(server: &Server) -> String {
-    match (&server.error, &server.relayed, &server.mapped) {
-        (Some(error), ..) => format!("failed: {error}"),
-        (_, Some(relayed), _) => format!("relays at {}", colon(relayed)),
-        (_, _, Some(mapped)) if server.redundant == Some(true) => {
-            format!("sees {}, which is a candidate already", colon(mapped))
+    match (&server.relayed, &server.mapped) {
+        (Some(relayed), _) => format!("relays at {}", colon(relayed)),
+        (_, Some(mapped)) if server.redundant == Some(true) => {
+            format!("sees {}, known already", colon(mapped))
         }
-        (_, _, Some(mapped)) => format!("sees {}", colon(mapped)),
+        (_, Some(mapped)) => format!("sees {}", colon(mapped)),
         _ => String::new(),
-    }
-}
-
-/// "ip port" as people write it.
-fn colon(address: &str) -> String {
-    match address.split_once(' ') {
-        Some((ip, port)) if ip.contains(':') => format!("[{ip}]:{port}"),
-        Some((ip, port)) => format!("{ip}:{port}"),
-        None => address.to_owned(),
     }
 }

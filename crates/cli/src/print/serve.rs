@@ -25,15 +25,22 @@ pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
     line(format!("listening on udp {address}"))
 }
 
-pub(crate) fn hint(as_json: bool, users: usize) -> io::Result<()> {
+/// Says what it does for whom, and what to try.
+pub(crate) fn ready(as_json: bool, address: SocketAddr, user: Option<&str>) -> io::Result<()> {
     if as_json {
         return Ok(());
     }
-    match users {
-        0 => {
-            line("answers STUN to everybody and relays for nobody: --user NAME:PASSWORD lets somebody relay")
+    match user {
+        None => {
+            line(
+                "ready: answers STUN to everybody and relays for nobody; --user NAME:PASSWORD lets somebody relay",
+            )?;
+            line(format!("try:   floe stun stun:{address}"))
         }
-        _ => line("answers STUN to everybody and relays for those with a user name; Ctrl-C ends it"),
+        Some(name) => {
+            line("ready: answers STUN to everybody and relays for those with a user name; Ctrl-C ends it")?;
+            line(format!("try:   floe gather turn:{address} --user {name} --password …"))
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The program as others run it: arguments and lines in, lines and an exit code out.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,7 +14,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn floe(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_floe"));
-    command.args(arguments).env_remove("FLOE_TURN_USER").env_remove("FLOE_TURN_PASSWORD");
+    command.args(arguments);
+    for name in ["FLOE_TURN_USER", "FLOE_TURN_PASSWORD", "FLOE_SERVE_USERS"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -36,6 +39,7 @@ pub(crate) fn json_lines(output: &Output) -> Vec<Value> {
 pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
+    told: Option<JoinHandle<String>>,
 }
 
 impl Program {
@@ -48,17 +52,23 @@ impl Program {
         let mut child = floe(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let (input, output) = (child.stdin.take(), child.stdout.take().unwrap());
+        let mut told = child.stderr.take().unwrap();
+        let told = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = told.read_to_string(&mut text);
+            text
+        });
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 let _ = lines.send((name, Some(line)));
             }
             let _ = lines.send((name, None));
         });
-        Self { child, input }
+        Self { child, input, told: Some(told) }
     }
 
     pub(crate) fn say(&mut self, line: &str) {
@@ -73,10 +83,22 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits for its end.
+    /// As Ctrl-C does.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Ends its input and waits for its end.
     pub(crate) fn succeeded(mut self) -> bool {
-        self.input = None;
-        self.child.wait().unwrap().success()
+        self.end_input();
+        self.ended().0 == 0
+    }
+
+    /// Waits for its end: the exit code, and what it told the person at the terminal.
+    pub(crate) fn ended(mut self) -> (i32, String) {
+        let code = self.child.wait().unwrap().code().expect("it was killed");
+        (code, self.told.take().unwrap().join().unwrap())
     }
 }
 
@@ -96,14 +118,25 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_with(&["--allow-loopback-peers"])
+    }
+
+    /// With more arguments.
+    pub(crate) fn start_with(more: &[&str]) -> Self {
         let (sender, lines) = mpsc::channel();
-        let arguments =
-            ["serve", "--listen", "127.0.0.1:0", "--user", "u:p", "--allow-loopback-peers", "--json"];
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--user", "u:p", "--json"];
+        let arguments = [&arguments[..], more].concat();
         let program = Program::start(&arguments, (), sender);
         let first = lines.recv_timeout(PATIENCE).unwrap().1.expect("the server ended");
         let first: Value = serde_json::from_str(&first).unwrap();
         let address = first["address"].as_str().unwrap().replace(' ', ":");
         Self { program, address, lines }
+    }
+
+    /// What it tells next.
+    pub(crate) fn next(&self) -> Value {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap().1.expect("the server ended");
+        serde_json::from_str(&line).unwrap()
     }
 
     pub(crate) fn uri(&self, scheme: &str) -> String {
