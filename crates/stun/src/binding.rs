@@ -1,32 +1,119 @@
-//! A Binding client: asks one server over UDP for our address (RFC 8489 §6, §12).
+//! A Binding client: asks one server for our address, over UDP or on a stream (RFC 8489 §6, §12).
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::attribute::{ErrorCode, MappedAddress, Software, XorMappedAddress};
+use crate::attribute::{
+    AlternateDomain, AlternateServer, Attribute, ErrorCode, MappedAddress, Software, XorMappedAddress,
+};
 use crate::door::{
     Dropped, Drops, Icmp, Input, MAX_TRANSMIT, Machine, Output, Received, SocketId, Transmit, Why,
 };
+use crate::stream::{Cutter, Frame, Framing};
 use crate::transaction::{Fired, Schedule, Transaction};
-use crate::{Builder, Chance, Class, Instant, Message, Method};
+use crate::{Builder, Chance, Class, EncodeError, Instant, Message, Method, RtoCache};
 
-/// One question to one server; see [`crate::door`] for the loop that drives it.
+/// One question to one server; see [`crate::door`] for the loop that drives it, and for what a host owes it.
+///
+/// The whole host, with a socket of the standard library:
+///
+/// ```no_run
+/// use std::{io, net::{SocketAddr, UdpSocket}, time};
+/// use floe_stun::{BindingClient, BindingEvent, Input, Instant, MAX_TRANSMIT, Machine, Output, SocketId};
+///
+/// fn ask(server: SocketAddr, seed: [u8; 32]) -> io::Result<BindingEvent> {
+///     let (udp, clock, socket) = (UdpSocket::bind("0.0.0.0:0")?, time::Instant::now(), SocketId(0));
+///     let mut client = BindingClient::new(Instant::ORIGIN, socket, server, seed);
+///     let (mut buf, mut heard) = ([0; MAX_TRANSMIT], [0; MAX_TRANSMIT]);
+///     loop {
+///         let now = Instant::from_duration(clock.elapsed());
+///         match client.poll_output(&mut buf) {
+///             Output::Transmit(request) => drop(udp.send_to(request.bytes, request.to)?),
+///             Output::Event(event) => return Ok(event),
+///             Output::Wait { until, .. } => {
+///                 udp.set_read_timeout(Some((until - now).max(time::Duration::from_millis(1))))?;
+///                 let _ = match udp.recv_from(&mut heard) {
+///                     Ok((len, from)) => {
+///                         let now = Instant::from_duration(clock.elapsed());
+///                         client.handle_input(now, Input::Datagram { socket, from, data: &heard[..len] })
+///                     }
+///                     Err(_) => client.handle_input(until, Input::Timeout),
+///                 };
+///             }
+///             Output::Need(_) | Output::Idle => unreachable!("it needs nothing and ends with an event"),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct BindingClient {
     socket: SocketId,
     server: SocketAddr,
+    config: BindingConfig,
+    carrier: Carrier,
     state: State,
     queue: VecDeque<Queued>,
     now: Instant,
     drops: Drops,
 }
 
+/// How a Binding client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BindingConfig {
+    /// When the request goes out again and when it has failed; over a stream it never does before it has failed.
+    pub schedule: Schedule,
+    /// Whether FINGERPRINT is in use: the request carries it, and an answer without a right one is dropped
+    /// (RFC 8489 §7). Without it, one that is there must be right all the same.
+    pub fingerprint: bool,
+    /// Whether ALTERNATE-SERVER is in use: a 300 is [`BindingEvent::Redirected`], not [`BindingEvent::Refused`]
+    /// (RFC 8489 §6.3.4). Nobody has signed it: see [`crate::Redirects`] before following.
+    pub redirects: bool,
+}
+
+impl BindingConfig {
+    /// Over UDP, by the schedule of RFC 8489 §6.2.1.
+    pub const UDP: Self = Self { schedule: Schedule::DEFAULT, fingerprint: false, redirects: false };
+
+    /// The same with another schedule, such as that of [`RtoCache::schedule`].
+    #[must_use]
+    pub const fn with_schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
+    /// The same with FINGERPRINT in use.
+    #[must_use]
+    pub const fn with_fingerprint(self) -> Self {
+        Self { fingerprint: true, ..self }
+    }
+
+    /// The same with ALTERNATE-SERVER in use.
+    #[must_use]
+    pub const fn with_redirects(self) -> Self {
+        Self { redirects: true, ..self }
+    }
+}
+
+impl Default for BindingConfig {
+    fn default() -> Self {
+        Self::UDP
+    }
+}
+
+/// How bytes come.
+#[derive(Debug)]
+enum Carrier {
+    Datagrams,
+    Stream(Cutter),
+}
+
 #[derive(Debug)]
 enum State {
     Asking(Transaction),
-    Done,
+    Answered { at: Instant, transaction: Transaction },
+    Failed,
 }
 
 #[derive(Debug)]
@@ -55,6 +142,15 @@ pub enum BindingEvent {
         /// For people.
         reason: String,
     },
+    /// The server sends us to another one, where redirections are in use.
+    Redirected {
+        /// The first address of our family, else the first.
+        to: SocketAddr,
+        /// The name that the other's certificate must carry, over TLS; else the name of before (RFC 8489 §10).
+        domain: Option<String>,
+    },
+    /// The stream ended, or it was none of STUN: every request on it has failed (RFC 8489 §6.2.2).
+    ConnectionLost,
     /// The answer cannot be used: unknown comprehension-required attributes, no ERROR-CODE, no address.
     Unusable,
     /// The network says that the server cannot be reached.
@@ -79,14 +175,64 @@ impl BindingClient {
         seed: [u8; 32],
         schedule: Schedule,
     ) -> Self {
-        let transaction = Transaction::new(Chance::new(seed).transaction_id(), now, schedule);
+        Self::with_config(now, socket, server, seed, BindingConfig::UDP.with_schedule(schedule))
+    }
+
+    /// The same with all there is to choose.
+    #[must_use]
+    pub fn with_config(
+        now: Instant,
+        socket: SocketId,
+        server: SocketAddr,
+        seed: [u8; 32],
+        config: BindingConfig,
+    ) -> Self {
+        Self::start(now, socket, server, seed, config, Carrier::Datagrams)
+    }
+
+    /// Asks on a TCP or TLS stream to `server` that is open and carries nothing else: once, for up to Ti of 39.5 s,
+    /// which `config` changes by [`Schedule::STREAM`] with another RTO (RFC 8489 §6.2.2). The stream stays the
+    /// host's: it is to be kept for as long as the address that was learned is of use.
+    #[must_use]
+    pub fn over_stream(
+        now: Instant,
+        socket: SocketId,
+        server: SocketAddr,
+        seed: [u8; 32],
+        config: BindingConfig,
+    ) -> Self {
+        let total =
+            if config.schedule.sends == 1 { config.schedule.total() } else { Schedule::STREAM.total() };
+        let config = config.with_schedule(Schedule::STREAM.with_rto(total));
+        Self::start(now, socket, server, seed, config, Carrier::Stream(Cutter::new(Framing::Stun)))
+    }
+
+    fn start(
+        now: Instant,
+        socket: SocketId,
+        server: SocketAddr,
+        seed: [u8; 32],
+        config: BindingConfig,
+        carrier: Carrier,
+    ) -> Self {
+        let transaction = Transaction::new(Chance::new(seed).transaction_id(), now, config.schedule);
         Self {
             socket,
             server,
+            config,
+            carrier,
             state: State::Asking(transaction),
             queue: VecDeque::from([Queued::Request]),
             now,
             drops: Drops::default(),
+        }
+    }
+
+    /// Tells the cache what the answer taught about the way to the server; nothing without an answer, and nothing
+    /// from a stream, where the times are TCP's.
+    pub fn teach(&self, cache: &mut RtoCache) {
+        if let (State::Answered { at, transaction }, Carrier::Datagrams) = (&self.state, &self.carrier) {
+            cache.learn(*at, self.server.ip(), transaction);
         }
     }
 
@@ -105,32 +251,97 @@ impl BindingClient {
         if from != self.server {
             return Err(Dropped::WrongSource);
         }
-        if message.fingerprint() == Some(false) {
-            return Err(Dropped::BadFingerprint);
+        match message.fingerprint() {
+            Some(true) => {}
+            None if !self.config.fingerprint => {}
+            _ => return Err(Dropped::BadFingerprint),
         }
         let rtt = transaction.rtt(self.now);
         let event = match message.class() {
             Class::Success => judge_success(&message, rtt),
-            Class::Error => judge_error(&message),
+            Class::Error => self.judge_error(&message),
             Class::Request | Class::Indication => return Err(Dropped::UnexpectedMethod),
         };
-        self.finish(event);
+        self.finish(State::Answered { at: self.now, transaction: transaction.clone() }, event);
         Ok(())
+    }
+
+    /// What came on the stream; the last verdict of several counts.
+    fn handle_stream(&mut self, data: &[u8]) -> Result<(), Dropped> {
+        let Carrier::Stream(cutter) = &mut self.carrier else { return Err(Dropped::NotStun) };
+        let (mut cutter, mut rest) = (core::mem::replace(cutter, Cutter::new(Framing::Stun)), data);
+        let mut verdict = Ok(());
+        let broken = loop {
+            match cutter.cut(&mut rest) {
+                Ok(Some(Frame::Stun(message))) => verdict = self.handle_datagram(self.server, message),
+                Ok(Some(Frame::ChannelData(_) | Frame::Packet(_))) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        self.carrier = Carrier::Stream(cutter);
+        if broken {
+            self.fail(BindingEvent::ConnectionLost);
+            return Err(Dropped::NotStun);
+        }
+        verdict
+    }
+
+    fn judge_error(&self, message: &Message<'_>) -> BindingEvent {
+        let code = message.find::<ErrorCode<'_>>().filter(|_| message.unknown_required().next().is_none());
+        let Some(ErrorCode { code, reason }) = code else { return BindingEvent::Unusable };
+        match self.alternate(message) {
+            Some(to) if self.config.redirects && code == ErrorCode::TRY_ALTERNATE.code => {
+                let domain = message.find().map(|AlternateDomain(name)| name.into());
+                BindingEvent::Redirected { to, domain }
+            }
+            _ => BindingEvent::Refused { code, reason: reason.into() },
+        }
+    }
+
+    /// The one of our family comes first, and there may be another (RFC 8489 §10).
+    fn alternate(&self, message: &Message<'_>) -> Option<SocketAddr> {
+        let read = |value| AlternateServer::decode(value, message.id()).ok().map(|server| server.0);
+        let all = || message.attributes().filter(|raw| raw.kind == AlternateServer::TYPE);
+        let mut addresses = all().filter_map(|raw| read(raw.value));
+        addresses
+            .find(|to| to.is_ipv4() == self.server.is_ipv4())
+            .or_else(|| all().find_map(|raw| read(raw.value)))
     }
 
     fn handle_timeout(&mut self) {
         let State::Asking(transaction) = &mut self.state else { return };
         match transaction.handle_timeout(self.now) {
             Some(Fired::Resend) => self.queue.push_back(Queued::Request),
-            Some(Fired::TimedOut) => self.finish(BindingEvent::TimedOut),
+            Some(Fired::TimedOut) => self.fail(BindingEvent::TimedOut),
             None => {}
         }
     }
 
-    fn finish(&mut self, event: BindingEvent) {
-        self.state = State::Done;
+    const fn is_stream(&self) -> bool {
+        matches!(self.carrier, Carrier::Stream(_))
+    }
+
+    fn fail(&mut self, event: BindingEvent) {
+        if matches!(self.state, State::Asking(_)) {
+            self.finish(State::Failed, event);
+        }
+    }
+
+    fn finish(&mut self, state: State, event: BindingEvent) {
+        self.state = state;
         self.queue.retain(|queued| matches!(queued, Queued::Event(_)));
         self.queue.push_back(Queued::Event(event));
+    }
+
+    fn verdict(&mut self, judged: Result<(), Dropped>) -> Received<()> {
+        match judged {
+            Ok(()) => Received::Consumed,
+            Err(why) => {
+                self.drops.count(why);
+                Received::Dropped(why)
+            }
+        }
     }
 }
 
@@ -141,19 +352,22 @@ impl Machine for BindingClient {
     fn handle_input<'p>(&mut self, now: Instant, input: Input<'p>) -> Received<()> {
         self.now = self.now.max(now);
         let verdict = match input {
-            Input::Datagram { socket, from, data } if socket == self.socket => {
-                match self.handle_datagram(from, data) {
-                    Ok(()) => Received::Consumed,
-                    Err(why) => {
-                        self.drops.count(why);
-                        Received::Dropped(why)
-                    }
-                }
+            Input::Datagram { socket, from, data } if socket == self.socket && !self.is_stream() => {
+                let judged = self.handle_datagram(from, data);
+                self.verdict(judged)
+            }
+            Input::Stream { socket, data } if socket == self.socket && self.is_stream() => {
+                let judged = self.handle_stream(data);
+                self.verdict(judged)
+            }
+            Input::Closed { socket } if socket == self.socket && self.is_stream() => {
+                self.fail(BindingEvent::ConnectionLost);
+                Received::Consumed
             }
             Input::Icmp { socket, to, what: Icmp::Unreachable }
                 if socket == self.socket && to == self.server && matches!(self.state, State::Asking(_)) =>
             {
-                self.finish(BindingEvent::Unreachable);
+                self.fail(BindingEvent::Unreachable);
                 Received::Consumed
             }
             Input::Timeout => Received::Consumed,
@@ -167,8 +381,7 @@ impl Machine for BindingClient {
         match (self.queue.pop_front(), &self.state) {
             (Some(Queued::Event(event)), _) => Output::Event(event),
             (Some(Queued::Request), State::Asking(transaction)) => {
-                let builder = Builder::new(buf, Class::Request, Method::BINDING, transaction.id());
-                match builder.finish() {
+                match write(buf, transaction, self.config.fingerprint) {
                     Ok(bytes) => Output::Transmit(Transmit::new(self.socket, self.server, bytes)),
                     Err(_) => Output::Idle,
                 }
@@ -176,7 +389,7 @@ impl Machine for BindingClient {
             (None, State::Asking(transaction)) => {
                 Output::Wait { until: transaction.deadline(), why: Why::Retransmit }
             }
-            (_, State::Done) => Output::Idle,
+            (_, State::Answered { .. } | State::Failed) => Output::Idle,
         }
     }
 }
@@ -197,13 +410,13 @@ fn judge_success(message: &Message<'_>, rtt: Option<Duration>) -> BindingEvent {
     }
 }
 
-fn judge_error(message: &Message<'_>) -> BindingEvent {
-    match message.find::<ErrorCode<'_>>() {
-        Some(ErrorCode { code, reason }) if message.unknown_required().next().is_none() => {
-            BindingEvent::Refused { code, reason: reason.into() }
-        }
-        _ => BindingEvent::Unusable,
-    }
+fn write<'b>(
+    buf: &'b mut [u8],
+    transaction: &Transaction,
+    fingerprint: bool,
+) -> Result<&'b [u8], EncodeError> {
+    let builder = Builder::new(buf, Class::Request, Method::BINDING, transaction.id());
+    if fingerprint { builder.fingerprint().finish() } else { builder.finish() }
 }
 
 #[cfg(test)]

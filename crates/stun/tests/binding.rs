@@ -4,10 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use floe_stun::attribute::{AlternateServer, ErrorCode, MappedAddress, Software, XorMappedAddress};
+use floe_stun::attribute::{
+    AlternateDomain, AlternateServer, ErrorCode, MappedAddress, Software, XorMappedAddress,
+};
 use floe_stun::{
-    BindingClient, BindingEvent, Builder, Class, Dropped, Icmp, Input, Instant, MAX_TRANSMIT, Machine,
-    Message, Method, Output, Received, SocketId, TransactionId, Why,
+    BindingClient, BindingConfig, BindingEvent, Builder, Class, Dropped, Icmp, Input, Instant, MAX_TRANSMIT,
+    Machine, Message, Method, Output, Received, RtoBounds, RtoCache, Schedule, SocketId, TransactionId, Why,
 };
 
 const SOCKET: SocketId = SocketId(3);
@@ -134,6 +136,144 @@ fn a_second_answer_is_dropped() {
     assert_eq!(verdict, Received::Dropped(Dropped::UnknownTransaction));
 }
 
+#[test]
+fn on_a_stream_the_question_is_asked_once_and_waits_for_ti() {
+    let mut world = World::on_stream(BindingConfig::UDP);
+    world.id = world.id();
+    let Next::Waits(until) = world.next() else { panic!("nothing to wait for") };
+    assert_eq!(until, Instant::ORIGIN + Duration::from_millis(39_500));
+    world.advance(until);
+    assert_eq!(world.ended(), BindingEvent::TimedOut);
+}
+
+#[test]
+fn a_person_may_wait_for_less_on_a_stream() {
+    let schedule = Schedule::STREAM.with_rto(Duration::from_secs(5));
+    let mut world = World::on_stream(BindingConfig::UDP.with_schedule(schedule));
+    world.id = world.id();
+    let Next::Waits(until) = world.next() else { panic!("nothing to wait for") };
+    assert_eq!(until, Instant::ORIGIN + Duration::from_secs(5));
+}
+
+#[test]
+fn an_answer_on_a_stream_may_come_in_pieces_behind_others() {
+    let mut world = World::on_stream(BindingConfig::UDP);
+    world.id = world.id();
+    let other = answer(TransactionId::from([9; 12]));
+    let stream = [other, answer(world.id)].concat();
+    let (first, last) = stream.split_at(stream.len() - 1);
+    assert_eq!(world.hears_stream(first), Received::Dropped(Dropped::UnknownTransaction));
+    assert_eq!(world.hears_stream(last), Received::Consumed);
+    assert!(
+        matches!(world.ended(), BindingEvent::Answered { mapped, .. } if mapped == address("203.0.113.5:1"))
+    );
+}
+
+#[test]
+fn a_stream_that_ends_or_is_none_fails_the_question() {
+    let mut closed = World::on_stream(BindingConfig::UDP);
+    let input = Input::Closed { socket: SOCKET };
+    assert_eq!(closed.client.handle_input(closed.now, input), Received::Consumed);
+    assert_eq!(closed.ended(), BindingEvent::ConnectionLost);
+
+    let mut foreign = World::on_stream(BindingConfig::UDP);
+    assert_eq!(foreign.hears_stream(b"HTTP/1.1 400 Bad Request"), Received::Dropped(Dropped::NotStun));
+    assert_eq!(foreign.ended(), BindingEvent::ConnectionLost);
+}
+
+#[test]
+fn datagrams_are_none_of_a_stream_and_the_other_way_round() {
+    let mut stream = World::on_stream(BindingConfig::UDP);
+    assert_eq!(stream.hears(b"x"), Received::NotMine);
+    let mut datagrams = World::asked();
+    assert_eq!(datagrams.hears_stream(b"x"), Received::NotMine);
+}
+
+#[test]
+fn where_fingerprint_is_in_use_it_is_sent_and_demanded() {
+    let mut world = World::with(BindingConfig::UDP.with_fingerprint());
+    let Next::Sent(request) = world.next() else { panic!("no request") };
+    let request = Message::decode(&request).unwrap();
+    assert_eq!(request.fingerprint(), Some(true));
+    world.id = request.id();
+
+    let bare = answer(world.id);
+    assert_eq!(world.hears(&bare), Received::Dropped(Dropped::BadFingerprint));
+    let mut buf = [0; 64];
+    let builder = Builder::new(&mut buf, Class::Success, Method::BINDING, world.id);
+    let sealed =
+        builder.attribute(&XorMappedAddress(address("203.0.113.5:1"))).fingerprint().finish().unwrap();
+    assert_eq!(world.hears(sealed), Received::Consumed);
+}
+
+#[test]
+fn where_redirections_are_in_use_a_300_names_the_server_of_our_family() {
+    let (v6, v4) = (address("[2001:db8::1]:3478"), address("198.51.100.1:3478"));
+    let mut world = World::with(BindingConfig::UDP.with_redirects());
+    world.id = world.id();
+    world.answers(Class::Error, |builder| {
+        builder
+            .attribute(&ErrorCode::TRY_ALTERNATE)
+            .attribute(&AlternateServer(v6))
+            .attribute(&AlternateServer(v4))
+            .attribute(&AlternateDomain("b.example"))
+    });
+    assert_eq!(world.ended(), BindingEvent::Redirected { to: v4, domain: Some("b.example".into()) });
+}
+
+#[test]
+fn a_300_to_nowhere_and_other_errors_with_an_address_are_refusals() {
+    for (code, with_address) in [(300, false), (400, true)] {
+        let elsewhere = AlternateServer(address("198.51.100.1:3478"));
+        let mut world = World::with(BindingConfig::UDP.with_redirects());
+        world.id = world.id();
+        world.answers(Class::Error, |builder| {
+            let builder = builder.attribute(&ErrorCode { code, reason: "no" });
+            builder.maybe(with_address.then_some(&elsewhere))
+        });
+        assert_eq!(world.ended(), BindingEvent::Refused { code, reason: "no".into() });
+    }
+}
+
+#[test]
+fn what_an_answer_taught_serves_the_next_question() {
+    let mut cache = RtoCache::new(RtoBounds::DEFAULT);
+    let mut world = World::asked();
+    world.client.teach(&mut cache);
+    assert_eq!(
+        cache.schedule(world.now, server().ip(), Schedule::DEFAULT),
+        Schedule::DEFAULT,
+        "no answer yet"
+    );
+    world.now = Instant::ORIGIN + Duration::from_millis(400);
+    assert_eq!(world.hears(&answer(world.id)), Received::Consumed);
+    world.client.teach(&mut cache);
+
+    let schedule = cache.schedule(world.now, server().ip(), Schedule::DEFAULT);
+    assert_eq!(schedule.rto, Duration::from_millis(1200));
+    let mut next = World::with(BindingConfig::UDP.with_schedule(schedule));
+    next.id = next.id();
+    let Next::Waits(until) = next.next() else { panic!("nothing to wait for") };
+    assert_eq!(until, Instant::ORIGIN + Duration::from_millis(1200));
+}
+
+#[test]
+fn a_stream_teaches_nothing_about_datagrams() {
+    let mut cache = RtoCache::new(RtoBounds::DEFAULT);
+    let mut world = World::on_stream(BindingConfig::UDP);
+    world.id = world.id();
+    world.now = Instant::ORIGIN + Duration::from_secs(3);
+    assert_eq!(world.hears_stream(&answer(world.id)), Received::Consumed);
+    world.client.teach(&mut cache);
+    assert!(cache.get(world.now, server().ip()).is_none());
+}
+
+fn answer(id: TransactionId) -> Vec<u8> {
+    let mut buf = [0; 64];
+    let builder = Builder::new(&mut buf, Class::Success, Method::BINDING, id);
+    builder.attribute(&XorMappedAddress(address("203.0.113.5:1"))).finish().unwrap().to_vec()
+}
+
 /// One client, one clock.
 struct World {
     client: BindingClient,
@@ -153,7 +293,18 @@ impl World {
     }
 
     fn seeded(seed: u8) -> Self {
-        let client = BindingClient::new(Instant::ORIGIN, SOCKET, server(), [seed; 32]);
+        Self::of(BindingClient::new(Instant::ORIGIN, SOCKET, server(), [seed; 32]))
+    }
+
+    fn with(config: BindingConfig) -> Self {
+        Self::of(BindingClient::with_config(Instant::ORIGIN, SOCKET, server(), [1; 32], config))
+    }
+
+    fn on_stream(config: BindingConfig) -> Self {
+        Self::of(BindingClient::over_stream(Instant::ORIGIN, SOCKET, server(), [1; 32], config))
+    }
+
+    fn of(client: BindingClient) -> Self {
         Self { client, now: Instant::ORIGIN, id: TransactionId::from([0; 12]) }
     }
 
@@ -207,6 +358,10 @@ impl World {
         let length = u16::try_from(data.len() - 20).unwrap();
         data.splice(2..4, length.to_be_bytes());
         assert_eq!(self.hears(&data), Received::Consumed);
+    }
+
+    fn hears_stream(&mut self, data: &[u8]) -> Received<()> {
+        self.client.handle_input(self.now, Input::Stream { socket: SOCKET, data })
     }
 
     fn hears(&mut self, data: &[u8]) -> Received<()> {
