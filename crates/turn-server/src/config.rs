@@ -26,7 +26,8 @@ use crate::{Limits, PeerPolicy};
 pub struct Config {
     /// The operator's domain name (RFC 8489 §9.2.4), at most 763 bytes; longer ones are cut.
     ///
-    /// It stands in every challenge, so a short one keeps the server from being an amplifier.
+    /// It stands in every challenge, so a short one keeps the server from being an amplifier: with up to 8 bytes a
+    /// stranger gets at most three times what was sent, with 763 thirty times.
     pub realm: String,
     /// SOFTWARE of answers to authenticated requests; strangers are not told. At most 509 bytes; longer ones
     /// are cut.

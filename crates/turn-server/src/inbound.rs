@@ -9,11 +9,16 @@
 //!                      400 401 438          420                  437 441               …
 //!   whatever else ─────────────▶ dropped
 //! ```
+//!
+//! A challenge is three times as long as the shortest Allocate, and a source address is easily forged. So nothing else
+//! is challenged without a seal: who has an allocation has what it takes to sign, and whoever has not has lost nothing.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use floe_stun::attribute::{Attribute, DontFragment, ErrorCode, Family, RequestedAddressFamily};
+use floe_stun::attribute::{
+    Attribute, DontFragment, ErrorCode, Family, RequestedAddressFamily, RequestedTransport,
+};
 use floe_stun::{Authenticated, ChannelData, Class, Dropped, Forward, MAX_TRANSMIT, Message, Method};
 
 use crate::allocate::lifetime;
@@ -51,7 +56,7 @@ impl Server {
         }
     }
 
-    /// Binding needs no credentials and changes nothing, so it is answered as often as it comes.
+    /// Binding needs no credentials and changes nothing, so a repeated one is worked out again.
     fn handle_binding(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
         self.check_answerable(message)?;
         let unknown = unknown_attributes(message);
@@ -61,6 +66,7 @@ impl Server {
 
     fn handle_request(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
         self.check_answerable(message)?;
+        check_begins(message)?;
         let reply = Reply::new(tuple, message);
         let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
             Ok(believed) => believed,
@@ -139,6 +145,18 @@ impl Server {
         }
         self.answer(reply, body);
         Ok(())
+    }
+}
+
+/// Whether a request is sealed, or one that a conversation begins with (RFC 8656 §7.1).
+fn check_begins(message: &Message<'_>) -> Result<(), Dropped> {
+    if message.has_integrity() {
+        return Ok(());
+    }
+    match message.method() {
+        Method::ALLOCATE if message.has(RequestedTransport::TYPE) => Ok(()),
+        Method::ALLOCATE => Err(Dropped::MissingAttribute),
+        _ => Err(Dropped::BadIntegrity),
     }
 }
 

@@ -12,7 +12,7 @@
 //! Three rules explain most of what it does:
 //!
 //! - **Nothing is kept for strangers.** Nonces carry their own proof, a refused request leaves no trace but a
-//!   count, and an answer to someone who has proven nothing is small and may be rationed
+//!   count, and an answer to someone who has proven nothing is small and rationed
 //!   ([`Limits::unauthenticated_per_second`]).
 //! - **Everything has an end and a limit.** Allocations last until they are not refreshed, permissions 300 s,
 //!   channels 600 s; what one user may hold stands in [`Limits`].

@@ -16,7 +16,8 @@ pub struct Limits {
     pub port_attempts: usize,
     /// Answers that wait for [`poll_output`](floe_stun::Machine::poll_output); further requests are dropped.
     pub queued_answers: usize,
-    /// Answers a second to one address that has shown no credentials; none is no limit.
+    /// Answers a second to one IPv4 address or one /64 of IPv6 that has shown no credentials, Binding among them; none
+    /// is no limit. They are counted in a table of fixed size, whose 4096 cells addresses may share.
     pub unauthenticated_per_second: Option<u32>,
 }
 
@@ -29,7 +30,7 @@ impl Default for Limits {
             channels: 128,
             port_attempts: 16,
             queued_answers: 1024,
-            unauthenticated_per_second: None,
+            unauthenticated_per_second: Some(20),
         }
     }
 }

@@ -4,8 +4,9 @@ mod support;
 
 use floe_stun::attribute::Attribute;
 use floe_stun::attribute::{
-    Algorithm, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Nonce, PasswordAlgorithm, PasswordAlgorithms,
-    Realm, RequestedTransport, Software, UserHash, Username,
+    Algorithm, ChannelNumberAttribute, Lifetime, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Nonce,
+    PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport, Software, UserHash, Username,
+    XorPeerAddress,
 };
 use floe_stun::{
     Builder, Class, Dropped, Integrity, Key, Message, Method, Password, Received, TransactionId, userhash,
@@ -243,9 +244,9 @@ fn the_checks_run_in_the_order_of_the_rfc() {
 fn unknown_attributes_are_complained_of_only_to_users() {
     let mut world = World::new();
     let mut alice = Client::alice();
-    let mut request = alice.bare(Method::ALLOCATE, |b| b);
+    let mut request = alice.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
     request.extend([0x7F, 0x01, 0, 0]);
-    request[3] = 4;
+    request[3] = 12;
     assert_eq!(code(&alice.ask(&mut world, &request).unwrap()), 401);
 }
 
@@ -268,7 +269,7 @@ fn attributes_behind_the_integrity_are_not_obeyed() {
 fn software_is_told_to_users_and_not_to_strangers() {
     let mut world = World::with(config().with_software("floe"));
     let mut alice = Client::alice();
-    let request = alice.bare(Method::ALLOCATE, |b| b);
+    let request = alice.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
     let answer = alice.ask(&mut world, &request).unwrap();
     assert_eq!(Message::decode(&answer).unwrap().find::<Software<'_>>(), None);
     alice.take_nonce(&answer);
@@ -276,22 +277,116 @@ fn software_is_told_to_users_and_not_to_strangers() {
     assert_eq!(Message::decode(&answer).unwrap().find(), Some(Software("floe")));
 }
 
-/// With the headers of IPv4 and UDP counted, at most twice what came for a challenge and 1.6 times for Binding.
+/// What is answered to a forged source address comes to somebody who has asked for nothing.
 #[test]
-fn a_stranger_gets_little_more_than_was_sent() {
-    const HEADERS: usize = 28;
+fn a_stranger_gets_at_most_three_times_what_was_sent() {
+    type Build = for<'b> fn(Builder<'b>) -> Builder<'b>;
+    const BARE: Build = |b| b;
+    const UDP: Build = |b| b.attribute(&RequestedTransport::UDP);
+    const PEER: Build = |b| b.attribute(&XorPeerAddress(addr("198.51.100.7:7")));
+    const CHANNEL: Build = |b| PEER(b.attribute(&ChannelNumberAttribute(0x4000)));
+    /// The shortest request that has all parts of a login.
+    const NAMED: Build = |b| b.attribute(&Username("")).attribute(&Realm("")).attribute(&Nonce(""));
+    /// With the lengths of request and answer.
+    type Case = (Method, Build, Option<(usize, usize)>);
+    let cases: [Case; 9] = [
+        (Method::BINDING, BARE, Some((20, 32))),
+        (Method::ALLOCATE, UDP, Some((28, 84))),
+        (Method::ALLOCATE, BARE, None),
+        (Method::ALLOCATE, |b| b.attribute(&Lifetime(secs(600))), None),
+        (Method::REFRESH, BARE, None),
+        (Method::REFRESH, NAMED, None),
+        (Method::CREATE_PERMISSION, BARE, None),
+        (Method::CREATE_PERMISSION, PEER, None),
+        (Method::CHANNEL_BIND, CHANNEL, None),
+    ];
+    let answered = |world: &mut World, client: &Client, request: &[u8]| {
+        let _ = world.datagram(client.socket, client.address, request);
+        world.take_sent(client.address).pop().map(|sent| sent.bytes.len())
+    };
+    for has_allocation in [false, true] {
+        for (place, (method, build, expected)) in cases.into_iter().enumerate() {
+            let mut world = World::new();
+            let mut alice = Client::alice();
+            if has_allocation {
+                alice.allocate(&mut world);
+            }
+            let request = alice.bare(method, build);
+            let lengths = answered(&mut world, &alice, &request).map(|len| (request.len(), len));
+            assert_eq!(lengths, expected, "case {place}, with an allocation: {has_allocation}");
+        }
+    }
+    // Whatever else is added.
+    for from in ["203.0.113.5:40000", "[2001:db8::5]:40000"] {
+        for method in [
+            Method::BINDING,
+            Method::ALLOCATE,
+            Method::REFRESH,
+            Method::CREATE_PERMISSION,
+            Method::CHANNEL_BIND,
+        ] {
+            for build in [BARE, UDP, PEER, CHANNEL, NAMED, |b| NAMED(UDP(b))] {
+                for (seal, unknown) in [(false, 0), (false, 1), (false, 2), (false, 40), (true, 0)] {
+                    let mut world = World::new();
+                    let mut stranger = Client::new(from, "", "", Scheme::Md5);
+                    let mut buf = [0; 512];
+                    let builder = build(Builder::new(&mut buf, Class::Request, method, stranger.id()));
+                    let sealed =
+                        if seal { builder.integrity(&stranger.key()).finish() } else { builder.finish() };
+                    let mut request = sealed.unwrap().to_vec();
+                    for _ in 0..unknown {
+                        request.extend([0x7F, 0x01, 0, 0]);
+                    }
+                    let length = u16::try_from(request.len() - 20).unwrap();
+                    request[2..4].copy_from_slice(&length.to_be_bytes());
+                    let answer = answered(&mut world, &stranger, &request).unwrap_or(0);
+                    assert!(answer <= 3 * request.len(), "{method:?}: {} -> {answer}", request.len());
+                }
+            }
+        }
+    }
+}
+
+/// TURNS-5-1: a client whose allocation is lost signs, so that it hears of it, with an old nonce too.
+#[test]
+fn a_client_whose_server_was_restarted_hears_that_its_allocation_is_gone() {
+    for method in [Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND] {
+        let mut before = World::new();
+        let mut alice = Client::alice();
+        before.pass(secs(7));
+        alice.allocate(&mut before);
+
+        let mut world = World::new();
+        let request = alice.signed(method, |b| b);
+        let answer = alice.ask(&mut world, &request).unwrap();
+        assert_eq!(code(&answer), 438);
+        alice.take_nonce(&answer);
+        assert_eq!(code(&alice.ask_signed(&mut world, method, |b| b)), 437);
+    }
+}
+
+#[test]
+fn strangers_are_rationed_by_address_and_users_are_not() {
     let mut world = World::new();
     let mut alice = Client::alice();
-    let mut most = |request: &[u8], alice: &Client| {
-        let answer = alice.ask(&mut world, request).map_or(0, |answer| answer.len() + HEADERS);
-        answer as f64 / (request.len() + HEADERS) as f64
-    };
-    let binding = alice.bare(Method::BINDING, |b| b);
-    assert!(most(&binding, &alice) <= 1.6);
-    let allocate = alice.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
-    assert!(most(&allocate, &alice) <= 2.0);
-    let signed = alice.signed(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
-    assert!(most(&signed, &alice) <= 1.0, "438 or 401 to a signed request is no gain at all");
+    alice.allocate(&mut world);
+    world.pass(secs(1));
+    let flood =
+        |world: &mut World, from: &dyn Fn(u16) -> String, build: fn(Builder<'_>) -> Builder<'_>, method| {
+            for n in 0..10_000 {
+                let mut client = Client::new(&from(n), "", "", Scheme::Md5);
+                let request = client.bare(method, build);
+                let _ = world.datagram(client.socket, client.address, &request);
+            }
+            std::mem::take(&mut world.sent).len()
+        };
+    let udp: fn(Builder<'_>) -> Builder<'_> = |b| b.attribute(&RequestedTransport::UDP);
+    assert_eq!(flood(&mut world, &|n| format!("203.0.113.5:{}", 1000 + n), udp, Method::ALLOCATE), 20);
+    assert_eq!(flood(&mut world, &|_| "203.0.113.7:7".into(), |b| b, Method::BINDING), 20);
+    assert_eq!(flood(&mut world, &|n| format!("[2001:db8::{n:x}]:7"), udp, Method::ALLOCATE), 20);
+    assert_eq!(alice.refresh(&mut world, None), (0, Some(600)), "from an address that has had its share");
+    world.pass(secs(1));
+    Client { address: addr("203.0.113.5:1"), ..Client::alice() }.allocate(&mut world);
 }
 
 #[test]
@@ -302,7 +397,7 @@ fn strangers_can_be_rationed_by_address() {
     let mut answered = 0;
     for port in 1000..1100 {
         let mut client = Client::new(&format!("203.0.113.5:{port}"), "", "", Scheme::Md5);
-        let request = client.bare(Method::ALLOCATE, |b| b);
+        let request = client.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
         match world.datagram(V4, client.address, &request) {
             Received::Consumed => answered += 1,
             other => assert_eq!(other, Received::Dropped(Dropped::RateLimited)),

@@ -4,6 +4,7 @@ mod support;
 
 use floe_stun::attribute::{Lifetime, RequestedTransport};
 use floe_stun::{Chance, Input, Method, Received};
+use floe_turn_server::Limits;
 use support::{Client, Scheme, V4, World, addr, code, secs};
 
 /// All that may not change, as a text.
@@ -17,7 +18,9 @@ fn state(world: &World) -> String {
 /// TURNS-7.2-1: whatever a stranger sends, no allocation, no event, no relayed byte comes of it.
 #[test]
 fn garbage_and_bent_requests_leave_everything_as_it_was() {
-    let mut world = World::new();
+    let mut limits = Limits::default();
+    limits.unauthenticated_per_second = None;
+    let mut world = World::with(support::config().with_limits(limits));
     let mut alice = Client::alice();
     alice.allocate(&mut world);
     let relay = world.relay_of(&alice);
@@ -113,7 +116,7 @@ fn random_lives_keep_the_books_balanced() {
                     let _ = world.input(Input::Closed { socket });
                 }
                 _ => {
-                    let request = client.bare(Method::ALLOCATE, |b| b);
+                    let request = client.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
                     let _ = world.datagram(V4, client.address, &request);
                     if let Some(answer) =
                         world.take_sent(client.address).into_iter().find(|sent| code(&sent.bytes) == 401)
