@@ -102,21 +102,32 @@ impl<'a> Attribute<'a> {
         Self::from_line(attribute)
     }
 
-    /// Reads a line in which there is no NUL, CR or LF.
-    pub(crate) fn from_line(line: AttributeLine<'a>) -> Result<Self, ParseError> {
+    fn from_line(line: AttributeLine<'a>) -> Result<Self, ParseError> {
+        match Self::known(line)? {
+            Some(known) => Ok(known),
+            None => {
+                let value = line.value_if_any().map(|field| field.text);
+                Ok(Self::Other(RawAttribute { name: line.name.text, value }))
+            }
+        }
+    }
+
+    /// Reads a line in which there is no NUL, CR or LF. `None` stands for one of the others, of which most are: it is
+    /// checked, and no value is made of it.
+    pub(crate) fn known(line: AttributeLine<'a>) -> Result<Option<Self>, ParseError> {
         if let Some(read) = reader(line.name.text) {
-            return read(line);
+            return read(line).map(Some);
         }
         let name = line.name.token("the name of an attribute")?;
         // RFC 8840 section 9.2: the names of ICE match in any case. Few names have an upper case at all.
         if name.bytes().any(|b| b.is_ascii_uppercase())
             && let Some(read) = reader(&name.to_ascii_lowercase())
         {
-            return read(line);
+            return read(line).map(Some);
         }
         match line.value_if_any() {
             Some(value) if value.text.is_empty() => Err(value.end_error("a value")),
-            value => Ok(Self::Other(RawAttribute { name, value: value.map(|field| field.text) })),
+            _ => Ok(None),
         }
     }
 }
@@ -212,28 +223,29 @@ type Reader<'a> = fn(AttributeLine<'a>) -> Result<Attribute<'a>, ParseError>;
 /// keep to [`MAX_ICE_LINE`](crate::MAX_ICE_LINE).
 fn reader<'a>(name: &str) -> Option<Reader<'a>> {
     use Attribute as A;
-    let read: Reader<'a> = match name {
-        "candidate" => |a| CandidateRef::from_value(a.short_value()?).map(A::Candidate),
-        "remote-candidates" => |a| read_remote_candidates(a.short_value()?).map(A::RemoteCandidates),
-        "ice-ufrag" => |a| IceUfrag::from_value(a.short_value()?).map(A::Ufrag),
-        "ice-pwd" => |a| IcePwd::from_value(a.short_value()?).map(A::Pwd),
-        "ice-options" => |a| IceOptions::from_value(a.short_value()?).map(A::Options),
-        "end-of-candidates" => |a| a.check_flag().map(|()| A::EndOfCandidates),
-        "ice-lite" => |a| a.check_flag().map(|()| A::Lite),
-        "ice-pacing" => |a| read_pacing(a.short_value()?).map(A::Pacing),
-        "ice-mismatch" => |a| a.check_flag().map(|()| A::Mismatch),
-        "group" => |a| Group::from_value(a.value()?).map(A::Group),
-        "mid" => |a| read_mid(a.short_value()?).map(A::Mid),
-        "bundle-only" => |a| a.check_flag().map(|()| A::BundleOnly),
-        "setup" => |a| Setup::from_value(a.short_value()?).map(A::Setup),
-        "fingerprint" => |a| Fingerprint::from_value(a.short_value()?).map(A::Fingerprint),
-        "tls-id" => |a| TlsId::from_value(a.short_value()?).map(A::TlsId),
-        "sctp-port" => |a| read_sctp_port(a.short_value()?).map(A::SctpPort),
-        "max-message-size" => |a| read_max_message_size(a.short_value()?).map(A::MaxMessageSize),
-        "sendrecv" => |a| a.check_flag().map(|()| A::Direction(Direction::SendRecv)),
-        "sendonly" => |a| a.check_flag().map(|()| A::Direction(Direction::SendOnly)),
-        "recvonly" => |a| a.check_flag().map(|()| A::Direction(Direction::RecvOnly)),
-        "inactive" => |a| a.check_flag().map(|()| A::Direction(Direction::Inactive)),
+    // By length first: most names are told apart by that alone.
+    let read: Reader<'a> = match (name.len(), name) {
+        (3, "mid") => |a| read_mid(a.short_value()?).map(A::Mid),
+        (5, "setup") => |a| Setup::from_value(a.short_value()?).map(A::Setup),
+        (5, "group") => |a| Group::from_value(a.value()?).map(A::Group),
+        (6, "tls-id") => |a| TlsId::from_value(a.short_value()?).map(A::TlsId),
+        (7, "ice-pwd") => |a| IcePwd::from_value(a.short_value()?).map(A::Pwd),
+        (8, "ice-lite") => |a| a.check_flag().map(|()| A::Lite),
+        (8, "sendrecv") => |a| a.check_flag().map(|()| A::Direction(Direction::SendRecv)),
+        (8, "sendonly") => |a| a.check_flag().map(|()| A::Direction(Direction::SendOnly)),
+        (8, "recvonly") => |a| a.check_flag().map(|()| A::Direction(Direction::RecvOnly)),
+        (8, "inactive") => |a| a.check_flag().map(|()| A::Direction(Direction::Inactive)),
+        (9, "candidate") => |a| CandidateRef::from_value(a.short_value()?).map(A::Candidate),
+        (9, "ice-ufrag") => |a| IceUfrag::from_value(a.short_value()?).map(A::Ufrag),
+        (9, "sctp-port") => |a| read_sctp_port(a.short_value()?).map(A::SctpPort),
+        (10, "ice-pacing") => |a| read_pacing(a.short_value()?).map(A::Pacing),
+        (11, "fingerprint") => |a| Fingerprint::from_value(a.short_value()?).map(A::Fingerprint),
+        (11, "ice-options") => |a| IceOptions::from_value(a.short_value()?).map(A::Options),
+        (11, "bundle-only") => |a| a.check_flag().map(|()| A::BundleOnly),
+        (12, "ice-mismatch") => |a| a.check_flag().map(|()| A::Mismatch),
+        (16, "max-message-size") => |a| read_max_message_size(a.short_value()?).map(A::MaxMessageSize),
+        (17, "end-of-candidates") => |a| a.check_flag().map(|()| A::EndOfCandidates),
+        (17, "remote-candidates") => |a| read_remote_candidates(a.short_value()?).map(A::RemoteCandidates),
         _ => return None,
     };
     Some(read)

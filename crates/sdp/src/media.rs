@@ -276,7 +276,7 @@ pub(crate) fn once<T>(place: &mut Option<T>, value: T, line: Field<'_>) -> Resul
 }
 
 fn read_ports(field: Field<'_>) -> Result<(u16, Option<u16>), ParseError> {
-    let Some((port, count)) = field.cut('/') else {
+    let Some((port, count)) = field.cut(b'/') else {
         return Ok((field.number(5, 0..=u16::MAX, PORT)?, None));
     };
     let count = count.number(5, 1..=u16::MAX, "how many ports there are, 1 to 65535")?;
@@ -285,7 +285,7 @@ fn read_ports(field: Field<'_>) -> Result<(u16, Option<u16>), ParseError> {
 
 fn read_proto(field: Field<'_>) -> Result<&str, ParseError> {
     let mut rest = field;
-    while let Some((token, more)) = rest.cut('/') {
+    while let Some((token, more)) = rest.cut(b'/') {
         token.token(PROTO)?;
         rest = more;
     }

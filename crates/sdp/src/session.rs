@@ -184,6 +184,9 @@ impl<'a> SessionDescription<'a> {
 
     /// RFC 5888 section 4: a name is given once.
     fn check_mids(&self) -> Result<(), ParseError> {
+        if self.media.len() < 2 {
+            return Ok(());
+        }
         let mut mids: Vec<_> =
             self.media.iter().filter_map(|media| Some((media.mid?, media.first_line))).collect();
         mids.sort_unstable();
@@ -378,6 +381,8 @@ pub(crate) struct Reader<'a, 'l> {
     number: usize,
     ahead: Option<Ahead<'a>>,
     sections: usize,
+    /// There is no NUL, and no CR but before LF, in the whole text.
+    is_clean: bool,
 }
 
 /// A line whose shape is checked: one lower-case letter, "=", no NUL and no CR.
@@ -397,7 +402,9 @@ impl<'a, 'l> Reader<'a, 'l> {
             let found = format!("{} bytes", text.len());
             return Err(ParseError::new(ParseErrorKind::TooLong, 1, "a text within the limit", found));
         }
-        let mut reader = Self { text, limits, rest: text, at: 0, number: 0, ahead: None, sections: 0 };
+        let is_clean = is_clean(text.as_bytes());
+        let mut reader =
+            Self { text, limits, rest: text, at: 0, number: 0, ahead: None, sections: 0, is_clean };
         reader.advance()?;
         Ok(reader)
     }
@@ -501,7 +508,8 @@ impl<'a, 'l> Reader<'a, 'l> {
             return Err(self.here(ParseError::new(ParseErrorKind::TooLong, 1, "no more lines", found)));
         }
         self.rest = rest;
-        self.ahead = Some(Ahead::read(line, self.limits.line).map_err(|error| self.here(error))?);
+        self.ahead =
+            Some(Ahead::read(line, self.limits.line, self.is_clean).map_err(|error| self.here(error))?);
         Ok(())
     }
 
@@ -530,16 +538,13 @@ impl<'a, 'l> Reader<'a, 'l> {
 }
 
 impl<'a> Ahead<'a> {
-    fn read(text: &'a str, most: usize) -> Result<Self, ParseError> {
+    fn read(text: &'a str, most: usize, is_clean: bool) -> Result<Self, ParseError> {
         if text.len() > most {
             let found = format!("{} bytes", text.len());
             return Err(ParseError::new(ParseErrorKind::TooLong, 1, "a line within the limit", found));
         }
         let line = Field { text, column: 1 };
-        // Without branches, so that it runs over many bytes at once.
-        if text.bytes().fold(false, |bad, byte| bad | (byte == 0) | (byte == b'\r'))
-            && let Some(wrong) = line.find(|c| matches!(c, '\0' | '\r'))
-        {
+        if !is_clean && let Some(wrong) = line.find(|c| matches!(c, '\0' | '\r')) {
             return Err(wrong.error(ParseErrorKind::Malformed, "a line of text"));
         }
         match text.as_bytes() {
@@ -567,10 +572,9 @@ impl<'a> Ahead<'a> {
 
     /// The attribute of this line, unless it is one that is to be passed over.
     fn attribute(self) -> Result<Option<Attribute<'a>>, ParseError> {
-        match Attribute::from_line(AttributeLine::of_line(self.line.text)) {
-            Ok(attribute) => Ok(Some(attribute)),
+        match Attribute::known(AttributeLine::of_line(self.line.text)) {
             Err(error) if error.is_ignorable() => Ok(None),
-            Err(error) => Err(error),
+            known => known,
         }
     }
 }
@@ -582,6 +586,8 @@ struct Order {
     last: Option<usize>,
     /// Whether there was a line of the rule that must be met.
     has_required: bool,
+    /// Nothing but attributes can follow.
+    is_in_attributes: bool,
 }
 
 struct Rule {
@@ -593,18 +599,23 @@ struct Rule {
 
 impl Order {
     fn new(rules: &'static [Rule]) -> Self {
-        Self { rules, last: None, has_required: false }
+        Self { rules, last: None, has_required: false, is_in_attributes: false }
     }
 
     fn has(&self, kind: u8) -> bool {
         self.has_required || !self.rules.iter().any(|rule| rule.required && rule.kinds.contains(&kind))
     }
 
+    #[inline]
     fn check(&mut self, ahead: Ahead<'_>) -> Result<(), ParseError> {
         // Attributes come last, and nearly all lines are such.
-        if ahead.kind == b'a' && self.last == self.rules.len().checked_sub(1) {
+        if ahead.kind == b'a' && self.is_in_attributes {
             return Ok(());
         }
+        self.check_place(ahead)
+    }
+
+    fn check_place(&mut self, ahead: Ahead<'_>) -> Result<(), ParseError> {
         let Some(place) = self.rules.iter().position(|rule| rule.kinds.contains(&ahead.kind)) else {
             return Err(ahead.misplaced("a line that a description can have here"));
         };
@@ -624,6 +635,7 @@ impl Order {
             return Err(ahead.misplaced(TIME_LINE));
         }
         self.last = Some(place);
+        self.is_in_attributes = ahead.kind == b'a';
         self.has_required |= rule.required;
         Ok(())
     }
@@ -702,7 +714,7 @@ fn check_other(ahead: Ahead<'_>) -> Result<(), ParseError> {
     let value = ahead.value;
     match ahead.kind {
         b'b' => {
-            let Some((kind, number)) = value.cut(':') else {
+            let Some((kind, number)) = value.cut(b':') else {
                 return Err(value.error(ParseErrorKind::Malformed, BANDWIDTH));
             };
             kind.token(BANDWIDTH)?;
@@ -743,6 +755,14 @@ fn cut_line(text: &str) -> Option<(&str, &str)> {
     }
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     Some((line.strip_suffix('\r').unwrap_or(line), rest))
+}
+
+/// Without branches, so that it runs over many bytes at once. `false` means that each line is to be looked at.
+fn is_clean(text: &[u8]) -> bool {
+    let next = text.iter().skip(1);
+    let wrong = |(&byte, &next): (&u8, &u8)| (byte == 0) | ((byte == b'\r') & (next != b'\n'));
+    let inner = text.iter().zip(next).fold(false, |bad, pair| bad | wrong(pair));
+    !inner && !matches!(text.last(), Some(0 | b'\r'))
 }
 
 /// The character at the byte `at`.
