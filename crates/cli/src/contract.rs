@@ -439,6 +439,8 @@ pub(crate) const fn transport_word(transport: Transport) -> &'static str {
 mod tests {
     use super::*;
 
+    use std::collections::{BTreeMap, BTreeSet};
+
     #[test]
     fn every_command_of_the_contract_is_read() {
         for line in [
@@ -492,5 +494,133 @@ mod tests {
             (from_hex(""), from_hex("0"), from_hex("0g"), from_hex("+1")),
             (Some(vec![]), None, None, None)
         );
+    }
+
+    const DOCS: &str = include_str!("../../../docs/stdio.md");
+
+    /// The rows of the table below this heading: name, and the fields that stand as `field`: or [`field`]:.
+    fn documented(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let section = DOCS.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<_> = row.split(" | ").collect();
+            let fields = cells[1].split('`').collect::<Vec<_>>();
+            let names = fields.windows(2).skip(1).step_by(2);
+            let names = names.filter(|pair| pair[1].trim_start_matches(']').starts_with(':'));
+            (
+                cells[0].trim_matches(['|', ' ', '`']).to_owned(),
+                names.map(|pair| pair[0].to_owned()).collect(),
+            )
+        })
+        .collect()
+    }
+
+    /// One of each kind, with all that it may hold.
+    fn samples() -> Vec<Event> {
+        let text = || Some(String::new());
+        let candidate = Candidate {
+            candidate: String::new(),
+            kind: "host",
+            address: String::new(),
+            priority: 1,
+            foundation: String::new(),
+            related: text(),
+            server: text(),
+        };
+        let server = Server {
+            server: text(),
+            local: text(),
+            mapped: text(),
+            relayed: text(),
+            redundant: Some(true),
+            software: text(),
+            error: text(),
+            code: Some(400),
+            ..Server::asked(String::new(), Transport::Udp)
+        };
+        let selected = Selected {
+            local: "relay",
+            remote: "host",
+            local_addr: String::new(),
+            remote_addr: String::new(),
+            protocol: "udp",
+            relay_protocol: Some("udp"),
+            why: String::new(),
+        };
+        let (ufrag, pwd) = (String::new(), String::new());
+        let samples = vec![
+            Event::Ready { peer: "floe", version: "0", level: "ice", trickle: true, turn: ["udp"] },
+            Event::Local { side: Side::Offer, ufrag, pwd, sdp: None, lite: false },
+            Event::Candidate(candidate),
+            Event::End,
+            Event::Gathering { state: "new" },
+            Event::Server(server),
+            Event::State { state: "new", why: String::new() },
+            Event::Open,
+            Event::Selected(selected),
+            Event::Message(Message::Text(String::new())),
+            Event::Message(Message::Hex(String::new())),
+            Event::Pong { count: 0, bytes: 0, resent: 0, ms: 0.0, rtt_us: None },
+            Event::Error { msg: String::new() },
+            Event::Ignored { candidate: String::new(), msg: String::new() },
+            Event::Closed,
+        ];
+        for sample in &samples {
+            // An event that is missing here does not compile: give it a sample above.
+            match sample {
+                Event::Ready { .. } | Event::Local { .. } | Event::Candidate(_) | Event::End => {}
+                Event::Gathering { .. } | Event::Server(_) | Event::State { .. } | Event::Open => {}
+                Event::Selected(_) | Event::Message(_) | Event::Pong { .. } | Event::Error { .. } => {}
+                Event::Ignored { .. } | Event::Closed => {}
+            }
+        }
+        samples
+    }
+
+    /// Name and fields of an event.
+    fn shape(event: &serde_json::Value) -> (String, BTreeSet<String>) {
+        let mut fields: BTreeSet<_> = event.as_object().unwrap().keys().cloned().collect();
+        assert!(fields.remove("ev"), "{event}");
+        (event["ev"].as_str().unwrap().to_owned(), fields)
+    }
+
+    #[test]
+    fn every_event_is_documented_with_all_its_fields_and_no_others() {
+        let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (name, fields) in samples().iter().map(|event| shape(&serde_json::to_value(event).unwrap())) {
+            told.entry(name).or_default().extend(fields);
+        }
+        assert_eq!(told, documented("\n## Events"));
+    }
+
+    #[test]
+    fn every_command_is_documented_with_all_its_fields_and_no_others() {
+        let documented = documented("\n## Commands");
+        assert!(documented.keys().eq(BTreeMap::from(FORMS).keys()), "{documented:?}");
+        for (op, form) in FORMS {
+            let named = |field: &String| form.contains(&format!("\"{field}\":"));
+            let not_of_the_command = ["op", "urls", "username", "credential"];
+            let of_form = form.split('"').skip(1).step_by(2).map(str::to_owned).filter(named);
+            let of_form: BTreeSet<_> =
+                of_form.filter(|field| !not_of_the_command.contains(&field.as_str())).collect();
+            assert_eq!(documented[op], of_form, "{op}");
+        }
+    }
+
+    #[test]
+    fn the_transcripts_are_what_peers_say_and_understand() {
+        let events = documented("\n## Events");
+        let (mut commands, mut told) = (0, 0);
+        for line in DOCS.lines() {
+            if let Some(command) = line.strip_prefix("A< ").or_else(|| line.strip_prefix("B< ")) {
+                assert!(Command::parse(command).is_ok(), "{command}: {:?}", Command::parse(command));
+                commands += 1;
+            } else if let Some(event) = line.strip_prefix("A> ").or_else(|| line.strip_prefix("B> ")) {
+                let (name, fields) = shape(&serde_json::from_str(event).unwrap());
+                assert!(fields.is_subset(&events[&name]), "{event}");
+                told += 1;
+            }
+        }
+        assert!(commands > 10 && told > 20, "{commands} commands, {told} events");
     }
 }
