@@ -42,7 +42,7 @@ pub enum QueryError {
         uri: Uri,
     },
     /// The name has no address, or the resolver did not say.
-    #[error("could not resolve {name:?}: {why}; check the spelling and the connection to the network")]
+    #[error("{name}: the name could not be resolved: {why}; check its spelling and the DNS")]
     Resolve {
         /// The name.
         name: String,
@@ -53,7 +53,7 @@ pub enum QueryError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The server refused.
-    #[error("{server} refused with error {code} ({reason}); it may serve its own clients only")]
+    #[error("{server}: the server refused: {code} {reason}")]
     Refused {
         /// The server.
         server: SocketAddr,
@@ -63,20 +63,20 @@ pub enum QueryError {
         reason: String,
     },
     /// The answer was no answer.
-    #[error("{server} answered without telling an address; it is no working STUN server")]
+    #[error("{server}: the server's answer holds no address; it may not be a STUN server")]
     Unusable {
         /// The server.
         server: SocketAddr,
     },
     /// The network refused.
-    #[error("{server} cannot be reached; check that a server runs there, and the connection to the network")]
+    #[error("{server}: the network says that the server cannot be reached; check address, port and firewall")]
     Unreachable {
         /// The server.
         server: SocketAddr,
     },
     /// Silence.
     #[error(
-        "no answer from {server} within {} s; check address and port, and that no firewall blocks UDP",
+        "{server}: no answer within {} s; check address and port, and that UDP is not blocked",
         .waited.as_secs_f32()
     )]
     TimedOut {
