@@ -108,6 +108,9 @@ impl Endpoint {
     }
 
     /// The next datagram from the peer; none once the endpoint is closed. Cancelling loses nothing.
+    ///
+    /// 4096 datagrams wait here; those that come on top of them are lost and counted by
+    /// [`overflows`](Self::overflows).
     pub async fn recv(&self) -> Option<Vec<u8>> {
         self.inbox.fetch().await
     }
@@ -137,7 +140,9 @@ impl Endpoint {
         self.shared.look(IceAgent::gathering_state)
     }
 
-    /// The pair that carries data, once there is one.
+    /// The pair that was nominated, once there is one: from [`ConnectionState::Completed`] on.
+    ///
+    /// Data flows from [`ConnectionState::Connected`] on, over the best pair that works, which may not be nominated yet.
     #[must_use]
     pub fn selected_pair(&self) -> Option<SelectedPair> {
         self.shared.look(|agent| agent.selected_pair(ComponentId::FIRST))
@@ -168,7 +173,11 @@ impl Drop for Endpoint {
     }
 }
 
-/// What an [`Endpoint`] reports, in order. Dropping it silences the endpoint and changes nothing else.
+/// What an [`Endpoint`] reports, in order.
+///
+/// Nothing waits for them to be received: the connection goes on whether they are or not. They are queued without a
+/// bound, though there are few: some for each candidate, server and change of state. Receive them for as long as you
+/// keep this, or drop it, which silences the endpoint and changes nothing else.
 #[derive(Debug)]
 pub struct Events(mpsc::UnboundedReceiver<Event>);
 
@@ -219,7 +228,9 @@ impl Builder {
         self
     }
 
-    /// Uses the addresses of loopback interfaces as well: for tests and demos.
+    /// Uses the addresses of loopback interfaces as well, or not: for tests and demos.
+    ///
+    /// With `false` after [`addresses`](Self::addresses), a loopback address among these makes [`bind`](Self::bind) fail.
     pub fn loopback(mut self, allowed: bool) -> Self {
         self.config.loopback = allowed;
         self
@@ -231,7 +242,9 @@ impl Builder {
         self
     }
 
-    /// Uses exactly these addresses instead of those of all interfaces.
+    /// Uses exactly these addresses instead of those of all interfaces, the preferred ones first.
+    ///
+    /// A loopback address among them allows [`loopback`](Self::loopback) too.
     pub fn addresses(mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         let addresses: Vec<_> = addresses.into_iter().collect();
         self.config.loopback |= addresses.iter().any(IpAddr::is_loopback);
@@ -239,7 +252,8 @@ impl Builder {
         self
     }
 
-    /// Replaces all settings of the agent.
+    /// Replaces all settings of the agent: role, servers, policy, lite, loopback and all that has no method here. What
+    /// was set by other methods before is lost, but for [`addresses`](Self::addresses); what follows changes this.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self

@@ -45,7 +45,8 @@ pub enum BindError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// There is no path for it at the moment.
+    /// There is no path for it at the moment. The agent's own error, of the same name as this one, tells whether
+    /// there is none yet, any more, or for this much data.
     #[error(transparent)]
     NoPath(#[from] floe_ice_agent::SendError),
     /// It does not fit into one packet of this path, and datagrams are not fragmented.

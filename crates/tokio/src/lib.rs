@@ -8,32 +8,7 @@
 //! # Two endpoints find each other
 //!
 //! ```
-//! use floe_ice_agent::{ConnectionState, Event, GatheringState, Role};
-//! use floe_tokio::{Endpoint, Events};
-//!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let (a, mut a_events) = Endpoint::builder(Role::Controlling).addresses(["127.0.0.1".parse()?]).bind().await?;
-//! let (b, mut b_events) = Endpoint::builder(Role::Controlled).addresses(["127.0.0.1".parse()?]).bind().await?;
-//!
-//! // Any signalling will do; here both sides are in one program.
-//! a.set_remote(b.local_credentials(), false)?;
-//! b.set_remote(a.local_credentials(), false)?;
-//! let connect = async |events: &mut Events, peer: &Endpoint| {
-//!     while let Some(event) = events.recv().await {
-//!         match event {
-//!             Event::Candidate(candidate) => { let _ = peer.add_remote_candidate(&candidate.to_string()); }
-//!             Event::Gathering(GatheringState::Complete) => peer.end_of_candidates(),
-//!             Event::State { state: ConnectionState::Completed, .. } => break,
-//!             _ => {}
-//!         }
-//!     }
-//! };
-//! tokio::join!(connect(&mut a_events, &b), connect(&mut b_events, &a));
-//!
-//! a.send(b"hello").await?;
-//! assert_eq!(b.recv().await.as_deref(), Some(&b"hello"[..]));
-//! # Ok(()) }
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(run()).unwrap();
+#![doc = include_str!("../examples/two_endpoints.rs")]
 //! ```
 
 mod clock;

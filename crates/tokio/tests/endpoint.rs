@@ -221,6 +221,13 @@ async fn what_cannot_be_sent_is_an_error_at_once() {
 }
 
 #[tokio::test]
+async fn loopback_addresses_allow_loopback_unless_it_is_forbidden_after_them() {
+    let forbidden = builder(Role::Controlling).loopback(false).bind().await;
+    assert!(matches!(forbidden, Err(BindError::Misuse(_))));
+    assert!(Endpoint::builder(Role::Controlling).loopback(false).addresses([LOOPBACK]).bind().await.is_ok());
+}
+
+#[tokio::test]
 async fn an_endpoint_without_an_address_says_so() {
     let nowhere = Endpoint::builder(Role::Controlling).addresses([]).bind().await;
     assert!(matches!(nowhere, Err(BindError::NoAddress)));
