@@ -102,7 +102,7 @@ impl Server {
             Some(_) => return Err(ErrorCode::ALLOCATION_MISMATCH.into()),
             None => {}
         }
-        let wish = Wish::read(request, &self.relays)?;
+        let wish = Wish::read(request, &self.own.relays)?;
         self.allocations.check_quota(user, &self.terms.limits)?;
         let ip = self.pick(&wish.relays).ok_or(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)?;
         let bind = self

@@ -15,6 +15,7 @@ use floe_stun::{Authenticated, ChannelNumber, Instant, Message};
 
 use crate::allocation::{Allocation, Terms};
 use crate::answer::{Body, Refusal};
+use crate::own::Own;
 
 /// The channels of one allocation. One that has ended counts for nothing, and is forgotten when another comes.
 #[derive(Debug, Default)]
@@ -69,6 +70,7 @@ pub(crate) fn bind(
     allocation: &mut Allocation,
     now: Instant,
     terms: &Terms,
+    own: &Own,
     request: &Authenticated<Message<'_>>,
 ) -> Result<Body, Refusal> {
     let number = request.find::<ChannelNumberAttribute>().and_then(|number| ChannelNumber::new(number.0));
@@ -80,6 +82,9 @@ pub(crate) fn bind(
         return Err(ErrorCode::BAD_REQUEST.into());
     }
     allocation.admit(peer.ip(), terms)?;
+    if own.has(peer) {
+        return Err(ErrorCode::FORBIDDEN.into());
+    }
     if !allocation.channels.has_room(number, terms.limits.channels) {
         return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
     }

@@ -70,13 +70,19 @@ impl Server {
         let reply = Reply::new(tuple, message);
         let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
             Ok(believed) => believed,
-            Err(refusal) => return self.answer_stranger(reply, Body::Refused(refusal)),
+            Err(refusal) => {
+                self.report_login(tuple.client, message, &refusal);
+                return self.answer_stranger(reply, Body::Refused(refusal));
+            }
         };
         let reply = reply.signed(signature);
         match self.dispatch(reply, signature.user, &request) {
             Ok(Some(body)) => self.answer(reply, body),
             Ok(None) => {}
-            Err(refusal) => self.answer(reply, Body::Refused(refusal)),
+            Err(refusal) => {
+                self.report_peer(tuple.client, signature.user, &request, &refusal);
+                self.answer(reply, Body::Refused(refusal));
+            }
         }
         Ok(())
     }
@@ -102,7 +108,7 @@ impl Server {
         }
         match request.method() {
             Method::CREATE_PERMISSION => permission::create(allocation, now, terms, request),
-            Method::CHANNEL_BIND => channel::bind(allocation, now, terms, request),
+            Method::CHANNEL_BIND => channel::bind(allocation, now, terms, &self.own, request),
             _ => self.refresh(reply.to, request),
         }
         .map(Some)

@@ -76,11 +76,13 @@ mod event;
 mod inbound;
 mod limits;
 mod nonce;
+mod own;
 mod permission;
 mod policy;
 mod ports;
 mod rate;
 mod relay;
+mod report;
 mod server;
 
 pub use config::{Config, Users};

@@ -23,20 +23,21 @@ pub struct PeerPolicy {
     loopback: bool,
     private: bool,
     link_local: bool,
+    own_host: bool,
 }
 
 impl PeerPolicy {
     /// Public unicast addresses only; the default.
     #[must_use]
     pub const fn public_only() -> Self {
-        Self { loopback: false, private: false, link_local: false }
+        Self { loopback: false, private: false, link_local: false, own_host: false }
     }
 
     /// Loopback, private and link-local ones too. For tests and demos: such a relay reaches everything its
     /// host can reach.
     #[must_use]
     pub const fn allow_all_for_tests() -> Self {
-        Self { loopback: true, private: true, link_local: true }
+        Self { loopback: true, private: true, link_local: true, own_host: true }
     }
 
     /// Private addresses too, for a relay inside of the network that it serves.
@@ -51,7 +52,23 @@ impl PeerPolicy {
         Self { loopback: true, ..self }
     }
 
-    /// Whether this peer may be relayed to.
+    /// Other programs of the relay's own host too, such as a media server beside it.
+    ///
+    /// Without this, a port of a public relay address that is not of
+    /// [`Config::relay_ports`](crate::Config::relay_ports) is no peer, for what listens there may trust its own address.
+    /// The addresses that the server itself listens on never are.
+    #[must_use]
+    pub const fn with_own_host(self) -> Self {
+        Self { own_host: true, ..self }
+    }
+
+    /// Whether what listens beside the relay on this address of it may be relayed to. One that is not public is a peer
+    /// only if its network has been opened, and then all of it has.
+    pub(crate) const fn allows_beside(&self, relay: IpAddr) -> bool {
+        self.own_host || !matches!(Kind::of(relay), Kind::Public)
+    }
+
+    /// Whether this address may be relayed to; see [`Self::with_own_host`] for what else there is to it.
     #[must_use]
     pub const fn allows(&self, peer: IpAddr) -> bool {
         self.allows_kind(Kind::of(peer))

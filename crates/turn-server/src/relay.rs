@@ -39,7 +39,7 @@ impl Server {
         if peer.port() == 0 {
             return Err(Dropped::MissingAttribute);
         }
-        if !allocation.permissions.allow(self.now, peer.ip()) {
+        if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Err(Dropped::NoPermission);
         }
         let forward = direct(allocation.socket, peer, data)?;
@@ -55,7 +55,7 @@ impl Server {
         data: &'p [u8],
     ) -> Option<Result<Forward<'p>, Dropped>> {
         let (tuple, allocation) = self.allocations.of_socket(socket)?;
-        if !allocation.permissions.allow(self.now, peer.ip()) {
+        if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Some(Err(Dropped::NoPermission));
         }
         let plan = match allocation.channels.number(self.now, peer) {

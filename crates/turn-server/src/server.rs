@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use floe_stun::attribute::IcmpAttribute;
 use floe_stun::{
@@ -14,7 +14,9 @@ use floe_stun::{
 use crate::allocation::{Allocations, FiveTuple, Slot, Terms};
 use crate::answer::{Body, Reply, encode_icmp};
 use crate::auth::Auth;
+use crate::own::Own;
 use crate::rate::RateLimit;
+use crate::report::Reports;
 use crate::{Config, Event, Released, Stats};
 
 /// A STUN and TURN server over UDP; see [`floe_stun::door`] for the loop that drives it.
@@ -24,8 +26,7 @@ pub struct Server {
     pub(crate) auth: Auth,
     pub(crate) terms: Terms,
     software: Option<String>,
-    pub(crate) relays: Vec<IpAddr>,
-    listeners: BTreeSet<SocketId>,
+    pub(crate) own: Own,
     closed: bool,
     pub(crate) allocations: Allocations,
     /// Needs whose client is gone before they are met.
@@ -34,6 +35,7 @@ pub struct Server {
     pub(crate) rate: Option<RateLimit>,
     pub(crate) chance: Chance,
     pub(crate) outbox: VecDeque<Queued>,
+    pub(crate) reports: Reports,
     pub(crate) stats: Stats,
 }
 
@@ -54,6 +56,7 @@ impl Server {
     pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
         let mut chance = Chance::new(seed);
         let realm = clip(config.realm, MAX_REALM);
+        let relays = if config.users.is_empty() { Vec::new() } else { config.relay_addresses };
         let rate = config.limits.unauthenticated_per_second;
         Self {
             now,
@@ -65,8 +68,7 @@ impl Server {
                 max_lifetime: config.max_lifetime,
             },
             software: config.software.map(|software| clip(software, MAX_SOFTWARE)),
-            relays: if config.users.is_empty() { Vec::new() } else { config.relay_addresses },
-            listeners: BTreeSet::new(),
+            own: Own::new(relays, config.relay_ports.clone(), config.peers),
             closed: false,
             allocations: Allocations::new(config.relay_ports),
             abandoned: BTreeSet::new(),
@@ -74,17 +76,18 @@ impl Server {
             rate: rate.map(|per_second| RateLimit::new(per_second, &mut chance)),
             chance,
             outbox: VecDeque::new(),
+            reports: Reports::default(),
             stats: Stats::default(),
         }
     }
 
     /// Takes requests of clients from this UDP socket, which the host has bound to `local`.
     ///
-    /// Answers leave from the socket their request came to. An address of `local` says nothing else, so one
-    /// that is bound to all addresses will do where the host answers from the right one.
+    /// Answers leave from the socket their request came to, so one that is bound to all addresses will do where the
+    /// host answers from the right one. Nobody is relayed to `local`; all addresses stand for those of the relays and
+    /// of loopback, which are all that the server knows of its host.
     pub fn listen(&mut self, socket: SocketId, local: SocketAddr) {
-        let _ = local;
-        self.listeners.insert(socket);
+        self.own.listeners.insert(socket, local);
     }
 
     /// Counters.
@@ -108,7 +111,7 @@ impl Server {
         from: SocketAddr,
         data: &'p [u8],
     ) -> Result<Received<Forward<'p>>, Dropped> {
-        let forward = if self.listeners.contains(&socket) {
+        let forward = if self.own.listeners.contains_key(&socket) {
             if self.closed {
                 return Err(Dropped::Closed);
             }
@@ -136,7 +139,7 @@ impl Server {
                 .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
             return true;
         }
-        if !self.listeners.remove(&socket) {
+        if self.own.listeners.remove(&socket).is_none() {
             return false;
         }
         self.outbox
@@ -174,7 +177,7 @@ impl Server {
 
     /// Whether there is anything but Binding to be had.
     pub(crate) const fn relays_for_users(&self) -> bool {
-        !self.relays.is_empty()
+        !self.own.relays.is_empty()
     }
 
     pub(crate) fn answer(&mut self, reply: Reply, body: Body) {
@@ -217,7 +220,7 @@ impl Machine for Server {
             Input::Closed { socket } => Ok(consumed(self.handle_closed(socket))),
             Input::Icmp { socket, to, what } => match self.relay_icmp(socket, to, what) {
                 Some(told) => told.map(|()| Received::Consumed),
-                None => Ok(consumed(self.listeners.contains(&socket))),
+                None => Ok(consumed(self.own.listeners.contains_key(&socket))),
             },
             Input::Timeout => Ok(Received::Consumed),
             _ => Ok(Received::NotMine),

@@ -233,6 +233,23 @@ fn the_default_policy_keeps_clients_out_of_the_network() {
     assert_eq!(alice.permit(&mut world, &["[2001:db8::7]:80"]), 0);
 }
 
+/// TURNS-12.2-5: what a server would say to itself, others should not be able to make it say.
+#[test]
+fn the_server_and_what_runs_beside_it_are_no_peers() {
+    let (mut world, mut alice, relay) = world();
+    assert_eq!(alice.permit(&mut world, &["192.0.2.1:0"]), 0, "other clients have relays there");
+    for own in ["192.0.2.1:3478", "192.0.2.1:53", "192.0.2.1:49151"] {
+        assert_eq!(alice.bind(&mut world, 0x4000, own), 403, "{own}");
+        assert_eq!(alice.send(&mut world, own, b"x"), Received::Dropped(Dropped::NoPermission), "{own}");
+        let verdict = world.datagram(relay, addr(own), b"x");
+        assert_eq!(verdict, Received::Dropped(Dropped::NoPermission), "{own}");
+    }
+    app(alice.send(&mut world, "192.0.2.1:49152", b"x"));
+    let (mut world, mut alice) = world_v6(config().with_peers(PeerPolicy::allow_all_for_tests()));
+    assert_eq!(alice.bind(&mut world, 0x4000, "[2001:db8::1]:3478"), 403);
+    assert_eq!(alice.bind(&mut world, 0x4000, "[2001:db8::1]:3479"), 0);
+}
+
 #[test]
 fn a_demo_may_open_loopback_and_private_networks() {
     let demo = PeerPolicy::allow_all_for_tests();
@@ -473,4 +490,20 @@ fn two_clients_reach_each_other_through_their_relayed_addresses() {
     assert_eq!((sent.socket, sent.to), (from_c, a));
     let heard = app(world.datagram(from_a, c, &sent.bytes));
     assert_eq!((heard.to, &heard.bytes[..]), (alice.address, &[0x40, 0, 0, 2, b'h', b'o'][..]));
+}
+
+#[test]
+fn the_operator_hears_of_peers_that_are_refused() {
+    let (mut world, mut alice, _) = world();
+    world.events.clear();
+    assert_eq!(alice.permit(&mut world, &["198.51.100.9:0", "10.0.0.1:0"]), 403);
+    let [Event::PeerRefused { peer, user, .. }] = world.events.as_slice() else { panic!("{:?}", world.events) };
+    assert_eq!((*peer, user.as_str()), (addr("10.0.0.1:0"), "alice"));
+    for _ in 0..100 {
+        alice.permit(&mut world, &["10.0.0.1:0"]);
+    }
+    assert_eq!(world.events.len(), 10, "not more than ten a second");
+    world.pass(secs(1));
+    alice.permit(&mut world, &["10.0.0.1:0"]);
+    assert_eq!(world.events.len(), 11);
 }

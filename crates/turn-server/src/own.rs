@@ -1,0 +1,102 @@
+//! What of this machine is no peer: the server itself, and the programs beside it that trust their own address.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::RangeInclusive;
+
+use floe_stun::SocketId;
+
+use crate::PeerPolicy;
+
+/// The addresses of the server.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) listeners: BTreeMap<SocketId, SocketAddr>,
+    pub(crate) relays: Vec<IpAddr>,
+    relay_ports: RangeInclusive<u16>,
+    peers: PeerPolicy,
+}
+
+impl Own {
+    pub(crate) const fn new(
+        relays: Vec<IpAddr>,
+        relay_ports: RangeInclusive<u16>,
+        peers: PeerPolicy,
+    ) -> Self {
+        Self { listeners: BTreeMap::new(), relays, relay_ports, peers }
+    }
+
+    /// Whether nobody is relayed to this address: the server listens there, or it is a port of a relay's address that
+    /// no allocation can have.
+    pub(crate) fn has(&self, peer: SocketAddr) -> bool {
+        let (ip, port) = (peer.ip(), peer.port());
+        let relays = self.relays.contains(&ip);
+        let heard = |local: &SocketAddr| {
+            local.port() == port
+                && (local.ip() == ip || local.ip().is_unspecified() && (relays || ip.is_loopback()))
+        };
+        let beside = relays
+            && self.relay_ports != (0..=0)
+            && !self.relay_ports.contains(&port)
+            && !self.peers.allows_beside(ip);
+        beside || self.listeners.values().any(heard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(listen: &str, ports: RangeInclusive<u16>, peers: PeerPolicy) -> Own {
+        let relays = ["192.0.2.1", "2001:db8::1", "127.0.0.1"].map(|ip| ip.parse().unwrap());
+        let mut own = Own::new(relays.into(), ports, peers);
+        own.listeners.insert(SocketId(0), listen.parse().unwrap());
+        own
+    }
+
+    fn has(own: &Own, peer: &str) -> bool {
+        own.has(peer.parse().unwrap())
+    }
+
+    #[test]
+    fn a_listening_address_is_its_own_whatever_the_policy() {
+        for peers in [PeerPolicy::default(), PeerPolicy::allow_all_for_tests()] {
+            let own = own("192.0.2.9:3478", 0..=0, peers);
+            assert!(has(&own, "192.0.2.9:3478"));
+            assert!(!has(&own, "192.0.2.9:3479") && !has(&own, "192.0.2.8:3478"));
+        }
+    }
+
+    #[test]
+    fn an_unspecified_address_stands_for_those_that_are_known() {
+        for listen in ["0.0.0.0:3478", "[::]:3478"] {
+            let own = own(listen, 0..=0, PeerPolicy::allow_all_for_tests());
+            for ip in ["192.0.2.1", "[2001:db8::1]", "127.0.0.5", "[::1]"] {
+                assert!(has(&own, &alloc::format!("{ip}:3478")), "{ip}");
+                assert!(!has(&own, &alloc::format!("{ip}:3479")), "{ip}");
+            }
+            assert!(!has(&own, "192.0.2.2:3478"));
+        }
+    }
+
+    #[test]
+    fn a_public_relay_leads_to_other_relays_of_its_machine_only() {
+        let default = PeerPolicy::default();
+        let strict = own("192.0.2.9:3478", 50_000..=50_999, default);
+        for (peer, expected) in [
+            ("192.0.2.1:49999", true),
+            ("192.0.2.1:50000", false),
+            ("192.0.2.1:50999", false),
+            ("192.0.2.1:51000", true),
+            ("[2001:db8::1]:53", true),
+            ("192.0.2.2:53", false),
+        ] {
+            assert_eq!(has(&strict, peer), expected, "{peer}");
+        }
+        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default.with_own_host()), "192.0.2.1:53"));
+        assert!(!has(&own("192.0.2.9:3478", 0..=0, default), "192.0.2.1:53"), "the host chooses the ports");
+        // Whoever opens loopback has opened the machine.
+        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default.with_loopback()), "127.0.0.1:53"));
+    }
+}
