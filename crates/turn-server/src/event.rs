@@ -31,6 +31,20 @@ pub enum Event {
         /// What ended it.
         why: Released,
     },
+    /// Somebody showed credentials that are not right. Of these and of refused peers, ten a second are told.
+    LoginFailed {
+        /// The client as the server sees it.
+        client: SocketAddr,
+    },
+    /// A user asked for a peer that may not be relayed to; see [`PeerPolicy`](crate::PeerPolicy).
+    PeerRefused {
+        /// The client as the server sees it.
+        client: SocketAddr,
+        /// The peer; its port may be 0.
+        peer: SocketAddr,
+        /// Who asked.
+        user: String,
+    },
 }
 
 /// What ended an allocation.

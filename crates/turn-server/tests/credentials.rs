@@ -11,7 +11,7 @@ use floe_stun::attribute::{
 use floe_stun::{
     Builder, Class, Dropped, Integrity, Key, Message, Method, Password, Received, TransactionId, userhash,
 };
-use floe_turn_server::Limits;
+use floe_turn_server::{Event, Limits};
 use support::{Client, REALM, Scheme, V4, World, addr, code, config, kinds, relayed, secs};
 
 /// STUN-9.2.4-1, STUN-9.2-1, STUN-9.2.4-3, STUN-9.2.4-11, TURNS-7.2-1
@@ -457,4 +457,15 @@ fn a_key_of_another_realm_opens_nothing() {
         .finish()
         .unwrap();
     assert_eq!(code(&alice.ask(&mut world, request).unwrap()), 401);
+}
+
+#[test]
+fn the_operator_hears_of_wrong_credentials_and_not_of_strangers() {
+    let mut world = World::new();
+    let mut mallory = Client::new("203.0.113.9:4000", "bob", "guess", Scheme::Md5);
+    mallory.challenge(&mut world);
+    assert!(world.events.is_empty(), "{:?}", world.events);
+    let request = mallory.signed(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
+    mallory.ask(&mut world, &request);
+    assert_eq!(world.events, [Event::LoginFailed { client: addr("203.0.113.9:4000") }]);
 }

@@ -7,7 +7,7 @@ use floe_stun::attribute::{
     RequestedTransport, XorPeerAddress,
 };
 use floe_stun::{Builder, Class, Dropped, Icmp, Input, Message, Method, Received, SocketId, TransactionId};
-use floe_turn_server::{Limits, PeerPolicy};
+use floe_turn_server::{Event, Limits, PeerPolicy};
 use support::{Client, Scheme, Sent, V4, World, addr, app, code, config, secs};
 
 const PEER: &str = "198.51.100.7:7000";
@@ -497,7 +497,9 @@ fn the_operator_hears_of_peers_that_are_refused() {
     let (mut world, mut alice, _) = world();
     world.events.clear();
     assert_eq!(alice.permit(&mut world, &["198.51.100.9:0", "10.0.0.1:0"]), 403);
-    let [Event::PeerRefused { peer, user, .. }] = world.events.as_slice() else { panic!("{:?}", world.events) };
+    let [Event::PeerRefused { peer, user, .. }] = world.events.as_slice() else {
+        panic!("{:?}", world.events)
+    };
     assert_eq!((*peer, user.as_str()), (addr("10.0.0.1:0"), "alice"));
     for _ in 0..100 {
         alice.permit(&mut world, &["10.0.0.1:0"]);
