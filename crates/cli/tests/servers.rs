@@ -153,3 +153,12 @@ fn the_server_tells_of_allocations_and_ends_by_a_signal() {
     assert!(last["allocations"].as_u64().unwrap() >= 1);
     assert!(server.program.succeeded());
 }
+
+#[test]
+fn a_server_tells_of_wrong_passwords_without_them() {
+    let server = Server::start();
+    let uri = server.uri("turn");
+    assert!(!run(&["gather", &uri, "--user", "u", "--password", "wrong-one"]).status.success());
+    let told = std::iter::repeat_with(|| server.next()).find(|told| told["ev"] == "login-failed").unwrap();
+    assert!(told["client"].is_string() && !told.to_string().contains("wrong-one"), "{told}");
+}

@@ -1,9 +1,9 @@
 //! What the embedded server tells its operator.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use floe_turn_server::{Event, Released, Stats};
+use floe_turn_server::{Event, PeerPolicy, Released, Stats};
 use serde::Serialize;
 
 use super::{json, line};
@@ -12,10 +12,36 @@ use crate::contract::spaced;
 #[derive(Serialize)]
 #[serde(tag = "ev", rename_all = "lowercase")]
 enum Told<'a> {
-    Listening { address: String, transport: &'static str },
-    Allocated { client: String, relayed: String, user: &'a str },
-    Released { client: String, relayed: String, user: &'a str, why: &'static str },
-    Closed { allocations: u64, to_peers_bytes: u64, to_clients_bytes: u64 },
+    Listening {
+        address: String,
+        transport: &'static str,
+    },
+    Allocated {
+        client: String,
+        relayed: String,
+        user: &'a str,
+    },
+    Released {
+        client: String,
+        relayed: String,
+        user: &'a str,
+        why: &'static str,
+    },
+    #[serde(rename = "login-failed")]
+    LoginFailed {
+        client: String,
+    },
+    #[serde(rename = "peer-refused")]
+    PeerRefused {
+        client: String,
+        peer: String,
+        user: &'a str,
+    },
+    Closed {
+        allocations: u64,
+        to_peers_bytes: u64,
+        to_clients_bytes: u64,
+    },
 }
 
 pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
@@ -61,7 +87,30 @@ pub(crate) fn event(as_json: bool, event: &Event) -> io::Result<()> {
         Event::Released { client, relayed, user, why } => {
             line(format!("released {relayed} of {client}, user {user:?}: {}", reason(*why)))
         }
+        Event::LoginFailed { client } if as_json => json(&Told::LoginFailed { client: spaced(*client) }),
+        Event::LoginFailed { client } => {
+            line(format!("refused {client}: unknown user name or wrong password"))
+        }
+        Event::PeerRefused { client, peer, user } if as_json => {
+            json(&Told::PeerRefused { client: spaced(*client), peer: spaced(*peer), user })
+        }
+        Event::PeerRefused { client, peer, user } => {
+            let option = option_for(peer.ip());
+            line(format!("refused to relay to {} for {client}, user {user:?}{option}", peer.ip()))
+        }
         _ => Ok(()),
+    }
+}
+
+/// What would have allowed this peer, if anything.
+fn option_for(peer: IpAddr) -> &'static str {
+    let policy = PeerPolicy::public_only();
+    if policy.with_loopback().allows(peer) {
+        "; --allow-loopback-peers would allow it"
+    } else if policy.with_private().allows(peer) {
+        "; --allow-private-peers would allow it"
+    } else {
+        ""
     }
 }
 
