@@ -42,6 +42,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod attribute;
+pub mod behaviour;
 mod binding;
 mod builder;
 mod chance;
