@@ -19,7 +19,9 @@ use core::time::Duration;
 use floe_stun::attribute::{
     Attribute, DontFragment, ErrorCode, Family, RequestedAddressFamily, RequestedTransport,
 };
-use floe_stun::{Authenticated, ChannelData, Class, Dropped, Forward, MAX_TRANSMIT, Message, Method};
+use floe_stun::{
+    Authenticated, ChannelData, Class, Dropped, Forward, HEADER_LEN, MAX_TRANSMIT, Message, Method,
+};
 
 use crate::allocate::lifetime;
 use crate::allocation::FiveTuple;
@@ -39,6 +41,7 @@ impl Server {
             let message = ChannelData::decode(data).map_err(|_| Dropped::Malformed)?;
             return self.relay_channel_data(tuple, message).map(Some);
         }
+        self.check_size(tuple, data)?;
         let message = decode(data)?;
         match (message.class(), message.method()) {
             (Class::Indication, Method::SEND) => self.relay_send(tuple, &message).map(Some),
@@ -56,16 +59,29 @@ impl Server {
         }
     }
 
+    /// Whether a message is worth reading: a request that Floe could have written, or a Send indication with the few
+    /// attributes that it may have, of a client that has an allocation.
+    fn check_size(&self, tuple: FiveTuple, data: &[u8]) -> Result<(), Dropped> {
+        if !Message::is_probably(data) {
+            return Err(Dropped::NotStun);
+        }
+        if !data.starts_with(&SEND_INDICATION) {
+            return if data.len() > MAX_TRANSMIT { Err(Dropped::TooLarge) } else { Ok(()) };
+        }
+        self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
+        if has_more_attributes(data, MAX_SEND_ATTRIBUTES) { Err(Dropped::TooLarge) } else { Ok(()) }
+    }
+
     /// Binding needs no credentials and changes nothing, so a repeated one is worked out again.
     fn handle_binding(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
-        self.check_answerable(message)?;
+        self.check_answerable()?;
         let unknown = unknown_attributes(message);
         let body = if unknown.is_empty() { Body::Mapped } else { Body::Refused(Refusal::Unknown(unknown)) };
         self.answer_stranger(Reply::new(tuple, message), body)
     }
 
     fn handle_request(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
-        self.check_answerable(message)?;
+        self.check_answerable()?;
         check_begins(message)?;
         let reply = Reply::new(tuple, message);
         let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
@@ -132,11 +148,8 @@ impl Server {
         Ok(Body::Refreshed { lifetime })
     }
 
-    /// Whether there is room for the request and for its answer.
-    fn check_answerable(&self, message: &Message<'_>) -> Result<(), Dropped> {
-        if message.as_bytes().len() > MAX_TRANSMIT {
-            return Err(Dropped::TooLarge);
-        }
+    /// Whether there is room for an answer.
+    fn check_answerable(&self) -> Result<(), Dropped> {
         if self.outbox.len() >= self.terms.limits.queued_answers {
             return Err(Dropped::LimitReached);
         }
@@ -167,14 +180,22 @@ fn check_begins(message: &Message<'_>) -> Result<(), Dropped> {
 }
 
 fn decode(data: &[u8]) -> Result<Message<'_>, Dropped> {
-    if !Message::is_probably(data) {
-        return Err(Dropped::NotStun);
-    }
     let message = Message::decode(data).map_err(|_| Dropped::Malformed)?;
     if message.fingerprint() == Some(false) {
         return Err(Dropped::BadFingerprint);
     }
     Ok(message)
+}
+
+/// Whether a message has more attributes than this; no more of them are looked at.
+fn has_more_attributes(data: &[u8], count: usize) -> bool {
+    let mut rest = data.get(HEADER_LEN..).unwrap_or_default();
+    for _ in 0..count {
+        let [_, _, high, low, after @ ..] = rest else { return false };
+        let len = usize::from(u16::from_be_bytes([*high, *low])).next_multiple_of(4);
+        rest = after.get(len..).unwrap_or_default();
+    }
+    !rest.is_empty()
 }
 
 /// What a 420 lists (RFC 8489 §6.3.1). DONT-FRAGMENT in Allocate counts as unknown, for the host is not asked to
@@ -184,6 +205,12 @@ fn unknown_attributes(message: &Message<'_>) -> Vec<u16> {
     let df = refuses_df.then_some(DontFragment::TYPE);
     message.unknown_required().chain(df).take(MAX_UNKNOWN).collect()
 }
+
+/// Where a Send indication begins: the class and method of its type.
+const SEND_INDICATION: [u8; 2] = [0x00, 0x16];
+
+/// XOR-PEER-ADDRESS, DATA, DONT-FRAGMENT, SOFTWARE, FINGERPRINT, and as many that are not known yet and need not be.
+const MAX_SEND_ATTRIBUTES: usize = 10;
 
 /// More of them tell the client nothing new.
 const MAX_UNKNOWN: usize = 32;

@@ -2,8 +2,8 @@
 
 mod support;
 
-use floe_stun::attribute::{Lifetime, RequestedTransport};
-use floe_stun::{Chance, Input, Method, Received};
+use floe_stun::attribute::{Data, Lifetime, RequestedTransport, Software, XorPeerAddress};
+use floe_stun::{Builder, Chance, Class, Dropped, Input, Method, Received};
 use floe_turn_server::{Event, Limits};
 use support::{Client, Scheme, V4, World, addr, code, secs};
 
@@ -65,6 +65,61 @@ fn garbage_and_bent_requests_leave_everything_as_it_was() {
         assert_eq!(state(&world), before, "round {round}: {bytes:02x?}");
     }
     assert_eq!(alice.refresh(&mut world, None).0, 0);
+}
+
+/// The largest datagrams, full of attributes, are given up before they are read.
+#[test]
+fn what_no_client_sends_costs_nothing() {
+    let mut world = World::new();
+    let mut alice = Client::alice();
+    alice.allocate(&mut world);
+    assert_eq!(alice.permit(&mut world, &["198.51.100.7:7"]), 0);
+    let stranger = addr("203.0.113.99:9");
+    let full = |class, method, kind: u16, count: usize| {
+        let mut buf = [0; 20];
+        let mut bytes = Builder::new(&mut buf, class, method, [1; 12].into()).finish().unwrap().to_vec();
+        for _ in 0..count {
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend([0, 0]);
+        }
+        let length = u16::try_from(bytes.len() - 20).unwrap();
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        bytes
+    };
+    for kind in [0x7FF0, 0x8022, 0x0012, 0x0006, 0x0008] {
+        for (class, method) in [
+            (Class::Request, Method::ALLOCATE),
+            (Class::Request, Method::BINDING),
+            (Class::Request, Method::CREATE_PERMISSION),
+            (Class::Indication, Method::BINDING),
+            (Class::Success, Method::BINDING),
+        ] {
+            let bytes = full(class, method, kind, 16_000);
+            for from in [alice.address, stranger] {
+                assert_eq!(world.datagram(V4, from, &bytes), Received::Dropped(Dropped::TooLarge));
+            }
+        }
+        for count in [11, 16_000] {
+            let send = full(Class::Indication, Method::SEND, kind, count);
+            assert_eq!(world.datagram(V4, alice.address, &send), Received::Dropped(Dropped::TooLarge));
+            assert_eq!(world.datagram(V4, stranger, &send), Received::Dropped(Dropped::NoAllocation));
+        }
+    }
+    let mut garbage = full(Class::Request, Method::ALLOCATE, 0, 16_000);
+    garbage[20..].fill(0xFF);
+    assert_eq!(
+        world.datagram(V4, stranger, &garbage),
+        Received::Dropped(Dropped::TooLarge),
+        "not even its framing"
+    );
+
+    // A large datagram is none of that, nor are a few attributes that mean nothing here.
+    let mut buf = [0; 65_500];
+    let builder = Builder::new(&mut buf, Class::Indication, Method::SEND, [1; 12].into());
+    let builder = builder.attribute(&XorPeerAddress(addr("198.51.100.7:7"))).attribute(&Data(&[7; 60_000]));
+    let builder = (0..7).fold(builder, |builder, _| builder.attribute(&Software("x")));
+    let sent = support::app(world.datagram(V4, alice.address, builder.fingerprint().finish().unwrap()));
+    assert_eq!(sent.bytes, [7; 60_000]);
 }
 
 /// A recorded request is worth nothing from elsewhere, and nothing new from where it came.
