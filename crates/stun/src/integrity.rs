@@ -97,6 +97,16 @@ impl Key {
     pub(crate) fn sign_sha256(&self, covered: &[u8], length: u16) -> [u8; 32] {
         absorb(self.sha256.clone(), covered, length).finalize().into_bytes().into()
     }
+
+    /// The same over bytes whose header already has the right length.
+    pub(crate) fn sign_sha1_ready(&self, covered: &[u8]) -> [u8; 20] {
+        self.sha1.clone().chain_update(covered).finalize().into_bytes().into()
+    }
+
+    /// The same over bytes whose header already has the right length.
+    pub(crate) fn sign_sha256_ready(&self, covered: &[u8]) -> [u8; 32] {
+        self.sha256.clone().chain_update(covered).finalize().into_bytes().into()
+    }
 }
 
 impl fmt::Debug for Key {

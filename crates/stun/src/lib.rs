@@ -6,10 +6,12 @@
 //! view shows is only what may be believed: attributes behind MESSAGE-INTEGRITY cannot be reached. With the
 //! [`Key`] of the credential, [`Message::verify`] turns it into an [`Authenticated`] message, the only form in
 //! which our state machines accept a message that may change their state. [`Builder`] writes a message into
-//! the caller's buffer, integrity and fingerprint last.
+//! the caller's buffer, integrity and fingerprint last; a [`Template`] writes one message under many ids.
 //!
-//! A [`Transaction`] is one request and its retransmission schedule; [`BindingClient`] is the smallest whole
-//! machine: it asks a server for our address.
+//! A [`Transaction`] is one request and its retransmission schedule, with an RTO from the [`RtoCache`]; a
+//! [`Pipeline`] holds the requests of one TCP connection. [`BindingClient`] is the smallest whole machine: it asks a
+//! server for our address. A [`resolve::Resolution`] leads from a [`Uri`] to servers, and [`Redirects`] guards the way
+//! from one to the next. A [`stream::Cutter`] makes frames of a byte stream, and [`Protocol`] tells what a packet is.
 //!
 //! The crate also holds the words that every machine above it shares: [`Instant`], [`SocketId`], [`Input`],
 //! [`Received`], [`Output`], [`Need`], [`SendPlan`] and the trait [`Machine`]. They are the two doors; see
@@ -62,6 +64,7 @@ pub mod resolve;
 mod rto;
 mod send_plan;
 pub mod stream;
+mod template;
 mod transaction;
 mod uri;
 
@@ -84,5 +87,6 @@ pub use pipeline::Pipeline;
 pub use redirect::{RedirectRefused, Redirects};
 pub use rto::{Rto, RtoBounds, RtoCache};
 pub use send_plan::{Forward, SendPlan};
+pub use template::Template;
 pub use transaction::{Fired, Schedule, Transaction};
 pub use uri::{Scheme, Uri};

@@ -14,7 +14,8 @@ use floe_stun::resolve::{Naptr, Records, Resolution, Srv, Step};
 use floe_stun::stream::{Cutter, Frame, Framing, StreamError, packet_prefix};
 use floe_stun::{
     Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Integrity, Key, MAGIC_COOKIE, Message, Method,
-    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, TransactionId, Transport, Uri, userhash,
+    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, Template, TransactionId, Transport, Uri,
+    userhash,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -242,6 +243,44 @@ proptest! {
         bytes.resize(bytes.len() + padding, 0xEE);
         let read = ChannelData::decode(&bytes).unwrap();
         prop_assert_eq!((read.channel, read.data), (channel, &data[..]));
+    }
+
+    #[test]
+    fn a_template_writes_what_a_builder_writes_under_every_id(
+        id in id(),
+        user in "\\PC{0,40}",
+        priority: u32,
+        sealed: bool,
+        sha256: bool,
+        fingerprint: bool,
+    ) {
+        let mut built = [0xAA; 512];
+        let (class, method) = (Class::Request, Method::BINDING);
+        let len = {
+            let builder = Builder::new(&mut built, class, method, id).attribute(&Username(&user)).attribute(&Priority(priority));
+            match (sealed, sha256, fingerprint) {
+                (false, _, false) => builder.finish(),
+                (false, _, true) => builder.fingerprint().finish(),
+                (true, false, false) => builder.integrity(&key()).finish(),
+                (true, false, true) => builder.integrity(&key()).fingerprint().finish(),
+                (true, true, false) => builder.integrity_sha256(&key()).finish(),
+                (true, true, true) => builder.integrity_sha256(&key()).fingerprint().finish(),
+            }
+            .unwrap()
+            .len()
+        };
+        let mut template = Template::new(class, method, |builder| {
+            builder.attribute(&Username(&user)).attribute(&Priority(priority))
+        })
+        .unwrap();
+        if sealed {
+            template = template.signed(key(), if sha256 { Integrity::Sha256 } else { Integrity::Sha1 });
+        }
+        if fingerprint {
+            template = template.with_fingerprint();
+        }
+        let mut ours = [0xEE; 512];
+        prop_assert_eq!(template.write(&mut ours, id), Ok(&built[..len]));
     }
 
     /// Whatever the DNS says, a resolution ends, within its bounds, and tries no server twice.
