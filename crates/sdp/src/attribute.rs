@@ -7,9 +7,9 @@ use crate::candidate::CandidateRef;
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::data_channel::{read_max_message_size, read_sctp_port};
 use crate::dtls::{Fingerprint, Setup, TlsId};
-use crate::error::ParseError;
+use crate::error::{ParseError, ParseErrorKind};
 use crate::ice::{IceOptions, RemoteCandidate, read_pacing, read_remote_candidates, write_remote_candidates};
-use crate::scan::{AttributeLine, Field};
+use crate::scan::{AttributeLine, Field, is_token_byte};
 
 /// An attribute, by its name. `Display` writes it without `a=`.
 ///
@@ -118,7 +118,7 @@ impl<'a> Attribute<'a> {
         if let Some(read) = reader(line.name.text) {
             return read(line).map(Some);
         }
-        let name = line.name.token("the name of an attribute")?;
+        let name = read_name(line.name)?;
         // RFC 8840 section 9.2: the names of ICE match in any case. Few names have an upper case at all.
         if name.bytes().any(|b| b.is_ascii_uppercase())
             && let Some(read) = reader(&name.to_ascii_lowercase())
@@ -212,6 +212,14 @@ impl fmt::Display for Direction {
     }
 }
 
+/// A token. What is none may be a password behind a name that lost its colon: only the wrong character is shown.
+fn read_name(name: Field<'_>) -> Result<&str, ParseError> {
+    name.token(NAME).map_err(|error| {
+        let wrong = name.find(|c| !u8::try_from(c).is_ok_and(is_token_byte));
+        wrong.map_or(error, |wrong| wrong.error(ParseErrorKind::Malformed, NAME))
+    })
+}
+
 /// A `mid` is a token (RFC 5888 section 4).
 fn read_mid(value: Field<'_>) -> Result<&str, ParseError> {
     value.token(MID)
@@ -251,13 +259,13 @@ fn reader<'a>(name: &str) -> Option<Reader<'a>> {
     Some(read)
 }
 
+const NAME: &str = "the name of an attribute, a token";
 const SEMANTICS: &str = "what the group is for, such as BUNDLE";
 const MID: &str = "the name of a section, a token";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ParseErrorKind;
     use alloc::format;
     use alloc::string::ToString;
 
@@ -316,7 +324,7 @@ mod tests {
         for (line, kind, column) in [
             ("a=", ParseErrorKind::Malformed, 3),
             ("a=:x", ParseErrorKind::Malformed, 3),
-            ("a=foo bar", ParseErrorKind::Malformed, 3),
+            ("a=foo bar", ParseErrorKind::Malformed, 6),
             ("a=foo:", ParseErrorKind::Incomplete, 7),
             ("a=sendrecv:1", ParseErrorKind::Malformed, 12),
             ("a=mid:", ParseErrorKind::Malformed, 7),

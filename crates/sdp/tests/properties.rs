@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 
 use floe_sdp::{
-    Address, CandidateLine, CandidateType, IceAttribute, IceOptions, IcePwd, IceUfrag, ParseError, Transport,
+    Address, Attribute, CandidateLine, CandidateType, Edit, Fingerprint, Fragment, HashFunction,
+    IceAttribute, IceOptions, IcePwd, IceUfrag, LocalFragment, LocalSession, ParseError, SessionDescription,
+    Setup, TlsId, Transport, check_answer, check_next_offer, check_offer,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -60,6 +62,151 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_description_is_refused_or_comes_back_byte_for_byte(text in damaged_descriptions()) {
+        read_everything(&text);
+        match SessionDescription::parse(&text) {
+            Ok(description) => {
+                let printed = description.to_string();
+                prop_assert_eq!(&printed, &text);
+                let again = SessionDescription::parse(&printed).unwrap();
+                prop_assert_eq!(format!("{description:?}"), format!("{again:?}"));
+                let lines: usize = description.lines().count();
+                prop_assert_eq!(lines, text.lines().count());
+                let of_levels = description.session_lines().count()
+                    + description.media.iter().map(|media| media.lines().count()).sum::<usize>();
+                prop_assert_eq!(lines, of_levels);
+            }
+            Err(error) => {
+                let line = text.split('\n').nth(error.line().unwrap_or(1) - 1).unwrap();
+                prop_assert!((1..=line.len() + 1).contains(&error.column()), "{}", error);
+                prop_assert!(line.is_char_boundary(error.column() - 1), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn neither_an_error_nor_debug_shows_a_password(text in damaged_descriptions()) {
+        let shows = |shown: &str| shown.contains("Qay+EHe5") || shown.contains("5kcIsPGK");
+        match SessionDescription::parse(&text) {
+                Ok(description) => {
+                let debug = format!("{description:?}");
+                prop_assert!(!shows(&debug), "{}", debug);
+            }
+            Err(error) => prop_assert!(!shows(&error.to_string()), "{}", error),
+        }
+    }
+
+    #[test]
+    fn lines_of_any_sort_in_any_order_never_panic(lines in vec("[a-z]=.{0,40}", 0..30)) {
+        read_everything(&lines.join("\r\n"));
+        read_everything(&format!("v=0\no=- 1 1 IN IP4 0\ns=-\nt=0 0\n{}", lines.join("\n")));
+    }
+
+    #[test]
+    fn unknown_attributes_are_kept_in_place(
+        unknown in vec(("x[!#$%&'*+.^_`{|}~A-Za-z0-9-]{0,16}", option::of("[^\r\n\0]{1,24}")), 1..6),
+        at in any::<Index>(),
+    ) {
+        let lines: Vec<_> = OFFER.split_inclusive("\r\n").collect();
+        let first = lines.iter().position(|line| line.starts_with("a=")).unwrap();
+        // Anywhere behind the first attribute but between "m=" and "c=".
+        let places: Vec<_> = (first..=lines.len())
+            .filter(|&at| lines.get(at).is_none_or(|line| !line.starts_with("c=")))
+            .collect();
+        let at = places[at.index(places.len())];
+        let line = |(name, value): &(String, Option<String>)| {
+            format!("a={name}{}\r\n", value.as_ref().map_or(String::new(), |value| format!(":{value}")))
+        };
+        let inserted: String = unknown.iter().map(line).collect();
+        let text = lines[..at].concat() + &inserted + &lines[at..].concat();
+        let description = SessionDescription::parse(&text).unwrap();
+        prop_assert_eq!(description.to_string(), text.clone());
+        prop_assert!(description.data_session().is_ok());
+        for (name, value) in &unknown {
+            let shown = |line: floe_sdp::Line<'_>| match Attribute::parse(line.value) {
+                Ok(Attribute::Other(raw)) => raw.name == name && raw.value == value.as_deref(),
+                _ => false,
+            };
+            prop_assert!(description.lines().any(|line| line.kind == 'a' && shown(line)), "{}", name);
+        }
+        let mut edit = Edit::new(&description);
+        edit.set(Some(0), &Attribute::Setup(Setup::Passive));
+        prop_assert_eq!(edit.finish(), Ok(text.replace("a=setup:actpass", "a=setup:passive")));
+    }
+
+    #[test]
+    fn what_is_built_prints_and_parses_back(
+        ids in (0..u64::MAX / 4, 0..u64::MAX / 4),
+        seeds in (any::<u8>(), any::<u8>()),
+        rest in (any::<u16>(), any::<u64>(), any::<bool>(), any::<bool>(), option::of(any::<u32>())),
+        candidates in vec(candidates(), 0..6),
+        hash in select(vec![HashFunction::Sha1, HashFunction::Sha256, HashFunction::Sha512]),
+        mid in "[!#$%&'*+.^_`{|}~A-Za-z0-9-]{1,20}",
+    ) {
+        let (sctp_port, max_message_size, trickle, is_lite, pacing) = rest;
+        let own = |seed: u8| (
+            IceUfrag::from_random([seed; 6]),
+            IcePwd::from_random([seed; 18]),
+            [Fingerprint::new(hash, &vec![seed; hash.len()]).unwrap()],
+            TlsId::from_random([seed; 18]),
+        );
+        let (ours, theirs) = (own(seeds.0), own(seeds.1));
+        let local = LocalSession {
+            version: ids.1,
+            tls_id: Some(&ours.3),
+            sctp_port,
+            max_message_size,
+            trickle,
+            is_lite,
+            pacing,
+            candidates: &candidates,
+            end_of_candidates: !trickle,
+            ..LocalSession::new(ids.0, &ours.0, &ours.1, &ours.2)
+        };
+        let text = local.offer(&mid).unwrap();
+        let offer = SessionDescription::parse(&text).unwrap();
+        prop_assert_eq!(check_offer(&offer), Ok(()));
+        let read = offer.data_session().unwrap();
+        prop_assert_eq!((read.ufrag, read.pwd, read.fingerprints), (&ours.0, &ours.1, &ours.2[..]));
+        prop_assert_eq!((read.tls_id, read.sctp_port, read.setup), (Some(&ours.3), sctp_port, Setup::ActPass));
+        let size = if max_message_size == 0 { u64::MAX } else { max_message_size };
+        prop_assert_eq!((read.max_message_size, read.can_trickle()), (size, trickle));
+        prop_assert_eq!(read.section.media().mid, Some(mid.as_str()));
+        prop_assert_eq!(read.candidates().map(|line| line.to_line()).collect::<Vec<_>>(), candidates.clone());
+        let answer = LocalSession::new(ids.1, &theirs.0, &theirs.1, &theirs.2);
+        let answer = LocalSession { tls_id: Some(&theirs.3), ..answer }.answer(&offer).unwrap();
+        let answer = SessionDescription::parse(&answer).unwrap();
+        prop_assert_eq!(check_answer(&offer, &answer), Ok(()));
+        prop_assert!(check_next_offer(&offer, &offer).is_ok());
+        let fragment = LocalFragment {
+            mid: &mid,
+            ufrag: &ours.0,
+            pwd: &ours.1,
+            candidates: &candidates,
+            end_of_candidates: trickle,
+        };
+        let text = fragment.write().unwrap();
+        let fragment = Fragment::parse(&text).unwrap();
+        let back: Vec<_> = fragment.candidates_of(&ours.0, &ours.1).map(|(_, line)| line.to_line()).collect();
+        prop_assert_eq!(back, candidates);
+    }
+
+    #[test]
+    fn a_fragment_comes_back_byte_for_byte(text in damaged_fragments()) {
+        if let Ok(fragment) = Fragment::parse(&text) {
+            prop_assert_eq!(fragment.to_string(), text.clone());
+            prop_assert!(fragment.media.iter().all(|media| media.mid.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_prints_and_parses_back(bytes: [u8; 64], hash in select(HASHES)) {
+        let fingerprint = Fingerprint::new(hash, &bytes[..hash.len()]).unwrap();
+        prop_assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Ok(fingerprint));
+        prop_assert_eq!(fingerprint.digest(), &bytes[..hash.len()]);
+    }
+
+    #[test]
     fn random_bits_make_credentials_of_the_grammar(ufrag: [u8; 6], pwd: [u8; 18]) {
         let (ufrag, pwd) = (IceUfrag::from_random(ufrag), IcePwd::from_random(pwd));
         prop_assert_eq!(IceUfrag::parse(ufrag.as_str()), Ok(ufrag));
@@ -67,7 +214,27 @@ proptest! {
     }
 }
 
+const OFFER: &str = include_str!("data/browsers/chromium-offer-dc.sdp");
+
+const FULL: &str = include_str!("data/browsers/firefox-host-offerFull.sdp");
+
+const HASHES: &[HashFunction] = &[
+    HashFunction::Sha1,
+    HashFunction::Sha224,
+    HashFunction::Sha256,
+    HashFunction::Sha384,
+    HashFunction::Sha512,
+];
+
 const NAMES: &[&str] = &[
+    "remote-candidates",
+    "group",
+    "mid",
+    "setup",
+    "fingerprint",
+    "tls-id",
+    "sctp-port",
+    "max-message-size",
     "candidate",
     "ice-ufrag",
     "ice-pwd",
@@ -86,7 +253,16 @@ fn read_everything(text: &str) -> Vec<ParseError> {
         IcePwd::parse(text).err(),
         IceOptions::parse(text).err(),
         IceAttribute::parse(text).err(),
+        Attribute::parse(text).err(),
+        TlsId::parse(text).err(),
+        Fingerprint::parse(text).err(),
     ];
+    // These have errors of many lines.
+    if let Ok(description) = SessionDescription::parse(text) {
+        let _ = (check_offer(&description), check_answer(&description, &description).is_ok());
+        let _ = (check_next_offer(&description, &description), description.data_session().is_ok());
+    }
+    let _ = Fragment::parse(text).is_ok();
     errors.into_iter().flatten().collect()
 }
 
@@ -135,22 +311,34 @@ fn extensions() -> impl Strategy<Value = Vec<(String, String)>> {
 
 /// A line of a browser after a few changes of single characters.
 fn damaged_lines() -> impl Strategy<Value = String> {
-    let lines = LINES.lines().collect::<Vec<_>>();
+    damaged(LINES.lines().collect())
+}
+
+fn damaged_descriptions() -> impl Strategy<Value = String> {
+    damaged(vec![OFFER, FULL])
+}
+
+/// The section of a description is nearly a fragment, but for its "c=" line, which is not in its way.
+fn damaged_fragments() -> impl Strategy<Value = String> {
+    damaged(vec![FULL.find("m=").and_then(|at| FULL.get(at..)).unwrap_or_default()])
+}
+
+fn damaged(texts: Vec<&'static str>) -> impl Strategy<Value = String> {
     let change = (
         any::<Index>(),
         0..3_u8,
         prop_oneof![any::<char>(), select(" \t\r\n\0:=%.+-/09a".chars().collect::<Vec<_>>())],
     );
-    (select(lines), vec(change, 0..4)).prop_map(|(line, changes)| {
-        let mut line: Vec<char> = line.chars().collect();
+    (select(texts), vec(change, 0..4)).prop_map(|(text, changes)| {
+        let mut text: Vec<char> = text.chars().collect();
         for (at, how, c) in changes {
-            let at = at.index(line.len());
+            let at = at.index(text.len());
             match how {
-                0 => drop(line.splice(at..=at, [c])),
-                1 => line.insert(at, c),
-                _ => drop(line.remove(at)),
+                0 => drop(text.splice(at..=at, [c])),
+                1 => text.insert(at, c),
+                _ => drop(text.remove(at)),
             }
         }
-        line.into_iter().collect()
+        text.into_iter().collect()
     })
 }
