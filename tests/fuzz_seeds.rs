@@ -14,7 +14,7 @@ mod targets;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 13] = [
     ("stun_decode", targets::stun_decode),
     ("stun_roundtrip", targets::stun_roundtrip),
     ("channel_data", targets::channel_data),
@@ -22,6 +22,9 @@ const TARGETS: [Target; 10] = [
     ("demux", targets::demux),
     ("uri", targets::uri),
     ("candidate", targets::candidate),
+    ("sdp", targets::sdp),
+    ("sdp_fragment", targets::sdp_fragment),
+    ("sdp_roundtrip", targets::sdp_roundtrip),
     ("turn_client", targets::turn_client),
     ("turn_server", targets::turn_server),
     ("agent", targets::agent),

@@ -4,7 +4,11 @@ mod machines;
 
 pub use machines::{agent, turn_client, turn_server};
 
-use floe_sdp::{CandidateLine, IceAttribute};
+use floe_sdp::{
+    Attribute as SdpAttribute, CandidateLine, Edit, Fingerprint, Fragment, HashFunction, IceAttribute,
+    IcePwd, IceUfrag, LocalFragment, LocalSession, SessionDescription, check_answer, check_next_offer,
+    check_offer,
+};
 use floe_stun::attribute::*;
 use floe_stun::stream::{Cutter, Frame, Framing, MAX_FRAME, StreamError};
 use floe_stun::{ChannelData, Key, Message, Protocol, RawAttribute, Source, TransactionId, Uri};
@@ -149,5 +153,70 @@ pub fn candidate(data: &[u8]) {
     }
     if let Ok(Some(attribute)) = IceAttribute::parse(text) {
         assert_eq!(IceAttribute::parse(&attribute.to_string()), Ok(Some(attribute)));
+    }
+}
+
+/// A description never panics, its error points into it, and what it shows agrees with itself.
+pub fn sdp(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let description = match SessionDescription::parse(text) {
+        Ok(description) => description,
+        Err(error) => {
+            let line = text.split('\n').nth(error.line().unwrap_or(1).saturating_sub(1)).unwrap_or_default();
+            assert!((1..=line.len() + 1).contains(&error.column()), "{error}");
+            assert!(error.to_string().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{error}");
+            return;
+        }
+    };
+    let of_levels = description.session_lines().count()
+        + description.media.iter().map(|media| media.lines().count()).sum::<usize>();
+    assert_eq!(of_levels, description.lines().count());
+    let sane = check_offer(&description).is_ok();
+    if let Ok(session) = description.data_session() {
+        assert!(!session.fingerprints.is_empty() && session.section.media().is_data_channel());
+        let _ = (sane, session.candidates().count(), session.section.answerable());
+    }
+    let _ = (check_answer(&description, &description), check_next_offer(&description, &description));
+    let _ = format!("{description:?}");
+}
+
+/// A description prints as it was, an edit of nothing changes nothing, every attribute prints as one that is read the
+/// same, and the answer that we write to an offer is one that answers it.
+pub fn sdp_roundtrip(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(attribute) = SdpAttribute::parse(text) {
+        assert_eq!(SdpAttribute::parse(&attribute.to_string()).as_ref(), Ok(&attribute));
+    }
+    let Ok(description) = SessionDescription::parse(text) else { return };
+    assert_eq!(description.to_string(), text);
+    assert_eq!(Edit::new(&description).finish().as_deref(), Ok(text));
+    let (ufrag, pwd) = (IceUfrag::from_random([7; 6]), IcePwd::from_random([7; 18]));
+    let fingerprints: Vec<_> = Fingerprint::new(HashFunction::Sha256, &[7; 32]).into_iter().collect();
+    let ours = LocalSession::new(7, &ufrag, &pwd, &fingerprints);
+    let refusal = ours.refusal(&description).unwrap();
+    SessionDescription::parse(&refusal).unwrap();
+    let Ok(answer) = ours.answer(&description) else { return };
+    let answer = SessionDescription::parse(&answer).unwrap();
+    if check_offer(&description).is_ok() {
+        assert_eq!(check_answer(&description, &answer), Ok(()));
+    }
+}
+
+/// A fragment never panics, prints as it was, and its candidates can be sent on.
+pub fn sdp_fragment(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(fragment) = Fragment::parse(text) else { return };
+    assert_eq!(fragment.to_string(), text);
+    for media in &fragment.media {
+        let (Some(mid), Some(ufrag), Some(pwd)) = (media.mid, fragment.ufrag(media), fragment.pwd(media))
+        else {
+            continue;
+        };
+        let candidates: Vec<_> = media.candidates.iter().map(|candidate| candidate.to_line()).collect();
+        let ours = LocalFragment { mid, ufrag, pwd, candidates: &candidates, end_of_candidates: true };
+        let Ok(again) = ours.write() else { continue };
+        let again = Fragment::parse(&again).unwrap();
+        let back = again.candidates_of(ufrag, pwd).map(|(_, candidate)| candidate.to_line());
+        assert!(back.eq(candidates));
     }
 }
