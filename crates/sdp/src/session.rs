@@ -13,6 +13,7 @@
 //! - "r=" and "z=" may follow each other in any order.
 //! - Lines end with CRLF or LF, and the last one need not end.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
@@ -342,8 +343,11 @@ impl<'d, 'a> Section<'d, 'a> {
     /// section 7.3.1).
     pub fn transport(&self) -> Self {
         let Some(group) = self.bundle() else { return *self };
-        let mut members = group.mids().filter_map(|mid| self.session.section_named(mid));
-        members.find(|member| member.media.port != 0).unwrap_or(*self)
+        // A hostile group has a hundred thousand names, so each is looked up, not searched for.
+        let living = self.session.sections().filter(|section| section.media.port != 0);
+        let named: BTreeMap<_, _> =
+            living.filter_map(|section| Some((section.media.mid?, section))).collect();
+        group.mids().find_map(|mid| named.get(mid).copied()).unwrap_or(*self)
     }
 }
 
