@@ -300,6 +300,11 @@ mod tests {
 
         rto.learn(Instant::ORIGIN + ms(700), &transaction());
         assert_eq!((rto.srtt(), rto.get()), (Some(ms(700)), ms(700 + 4 * 350)));
+
+        rto.back_off(ms(9000));
+        assert_eq!(rto.get(), ms(9000));
+        rto.sample(ms(700));
+        assert!(rto.get() < ms(9000), "a sample ends the longer wait");
     }
 
     #[test]

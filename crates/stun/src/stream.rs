@@ -432,7 +432,7 @@ mod tests {
             (Framing::Stun, bent(0, 0x40), StreamError::NotAFrame { first: 0x40 }),
             (Framing::Turn, bent(0, 0x50), StreamError::NotAFrame { first: 0x50 }),
             (Framing::Turn, bent(0, 0x04), StreamError::NotAFrame { first: 0x04 }),
-            (Framing::Turn, bent(3, 5), StreamError::UnalignedLength { length: 5 }),
+            (Framing::Turn, bent(3, 6), StreamError::UnalignedLength { length: 6 }),
             (Framing::Stun, bent(7, 0x43), StreamError::NoCookie { found: 0x2112_A443 }),
             (Framing::Turn, b"\0\x01\xFF\xFC".to_vec(), StreamError::TooLong { len: 65_552, limit: 65_540 }),
         ] {
