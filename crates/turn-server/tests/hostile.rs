@@ -197,8 +197,7 @@ fn random_lives_keep_the_books_balanced() {
         }
         world.server.close(world.now);
         world.drain();
-        let count =
-            |want: fn(&Event) -> bool| world.events.iter().filter(|e| want(e)).count();
+        let count = |want: fn(&Event) -> bool| world.events.iter().filter(|e| want(e)).count();
         let allocated = count(|event| matches!(event, Event::Allocated { .. }));
         let released = count(|event| matches!(event, Event::Released { .. }));
         assert_eq!(allocated, released);
