@@ -7,6 +7,7 @@ use std::path::Path;
 #[allow(
     unreachable_pub,
     clippy::panic,
+    clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "in fuzz/ it is a library that may fail"
 )]
