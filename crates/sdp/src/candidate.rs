@@ -678,4 +678,18 @@ mod tests {
     fn kind_of(text: &str) -> ParseErrorKind {
         error(text).kind()
     }
+
+    #[test]
+    fn the_same_place_is_the_same_candidate() {
+        let same = |text: &str| CandidateLine::parse(HOST).unwrap().is_same_place(&text.parse().unwrap());
+        assert!(same("candidate:9 1 udp 1 10.0.1.1 8998 typ prflx raddr 0.0.0.0 rport 9 x y"));
+        for other in [
+            HOST.replace(" 1 UDP", " 2 UDP"),
+            HOST.replace("UDP", "SCTP"),
+            HOST.replace("10.0.1.1", "10.0.1.2"),
+            HOST.replace("8998", "8999"),
+        ] {
+            assert!(!same(&other), "{other}");
+        }
+    }
 }
