@@ -104,7 +104,7 @@ fn write_an_answer(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn write_and_read_a_fragment(bencher: Bencher<'_, '_>) {
     let (ufrag, pwd, _, candidates) = ours();
-    let candidates = &candidates[..1];
+    let candidates = candidates.get(..1).unwrap();
     let local = LocalFragment { mid: "0", ufrag: &ufrag, pwd: &pwd, candidates, end_of_candidates: false };
     bencher.bench(|| {
         let text = black_box(&local).write().unwrap();

@@ -21,7 +21,7 @@
 //! 4. [`IceAgent::set_remote_credentials`] and [`IceAgent::add_remote_candidate`] bring the peer's in.
 //! 5. The loop of [`floe_stun::door`], until [`Event::State`] says `Connected`.
 //!
-//! Data then goes by [`IceAgent::send_plan`] and comes as [`Received::App`](floe_stun::Received::App).
+//! Data then goes by [`IceAgent::send_plan`] and comes as [`Received::App`].
 //!
 //! # A whole host
 //!
