@@ -85,8 +85,9 @@ impl Program {
 
     /// As Ctrl-C does.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        // The shell's own kill is on every system, the program of that name is not.
+        let kill = format!("kill {name} {}", self.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Ends its input and waits for its end.
