@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use floe_ice_agent::{Candidate, CandidateKind, Config, ConnectionState, Event, Role, TransportPolicy};
+use floe_ice_agent::{
+    Candidate, CandidateKind, ComponentId, Config, ConnectionState, Event, Role, SelectedReason,
+    TransportPolicy,
+};
 use floe_netsim::{Filtering, Mapping, NatBehaviour};
 use support::{AgentId, Place, World};
 
@@ -169,4 +172,19 @@ fn without_any_path_both_give_up_after_patience_and_say_why() {
     assert!(world.run_until(SECOND * 90, |world| both(world, pair, ConnectionState::Failed)));
     assert!(world.net.now() >= Duration::from_millis(39_500), "patience: {:?}", world.net.now());
     assert!(world.net.now() <= SECOND * 50, "{:?}", world.net.now());
+}
+
+#[test]
+fn the_current_pair_is_the_best_that_works_and_then_the_nominated_one() {
+    let mut world = World::new(10);
+    let pair = couple(&mut world, Place::Public, Config::new);
+    let current = |world: &World| world.agent(pair.0).current_pair(ComponentId::FIRST);
+    assert!(current(&world).is_none());
+
+    assert!(world.run_until(SECOND, |world| world.agent(pair.0).state() == ConnectionState::Connected));
+    assert_eq!(current(&world).unwrap().why, SelectedReason::BestSoFar);
+    assert!(world.selected(pair.0).is_none());
+
+    assert!(world.run_until(SECOND, |world| both(world, pair, ConnectionState::Completed)));
+    assert_eq!(current(&world), world.selected(pair.0));
 }

@@ -257,6 +257,16 @@ impl IceAgent {
         self.gatherer.state()
     }
 
+    /// The pair that carries a component's data at the moment: the nominated one, or before that the best that works.
+    #[must_use]
+    pub fn current_pair(&self, component: ComponentId) -> Option<SelectedPair> {
+        let session = self.carrier(component)?;
+        let id = session.active(component)?.id;
+        let nominated = session.selected.get(&component) == Some(&id);
+        let why = if nominated { SelectedReason::Nominated } else { SelectedReason::BestSoFar };
+        session.describe(&self.shared, id, why)
+    }
+
     /// The pair that was nominated for a component, in this generation or the one before.
     #[must_use]
     pub fn selected_pair(&self, component: ComponentId) -> Option<SelectedPair> {

@@ -229,6 +229,8 @@ pub enum SelectedReason {
     /// A nominated pair with a higher priority than the one before, or a silent one's successor (RFC 8445 §8.1.1,
     /// for peers that nominate more than once).
     BetterNominated,
+    /// It is the best that works; nothing is nominated yet.
+    BestSoFar,
 }
 
 impl fmt::Display for SelectedReason {
@@ -236,6 +238,7 @@ impl fmt::Display for SelectedReason {
         f.write_str(match self {
             Self::Nominated => "nominated",
             Self::BetterNominated => "a better pair was nominated",
+            Self::BestSoFar => "the best that works so far",
         })
     }
 }

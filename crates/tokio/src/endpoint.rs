@@ -142,10 +142,16 @@ impl Endpoint {
 
     /// The pair that was nominated, once there is one: from [`ConnectionState::Completed`] on.
     ///
-    /// Data flows from [`ConnectionState::Connected`] on, over the best pair that works, which may not be nominated yet.
+    /// Data flows from [`ConnectionState::Connected`] on, over [`Self::current_pair`], which may not be nominated yet.
     #[must_use]
     pub fn selected_pair(&self) -> Option<SelectedPair> {
         self.shared.look(|agent| agent.selected_pair(ComponentId::FIRST))
+    }
+
+    /// The pair that carries data at the moment: the nominated one, or before that the best that works.
+    #[must_use]
+    pub fn current_pair(&self) -> Option<SelectedPair> {
+        self.shared.look(|agent| agent.current_pair(ComponentId::FIRST))
     }
 
     /// Everything there is to count.
