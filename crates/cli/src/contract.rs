@@ -50,7 +50,17 @@ impl Command {
     /// In words: what is wrong with the line, and what was expected.
     pub(crate) fn parse(line: &str) -> Result<Self, String> {
         serde_json::from_str(line)
-            .map_err(|why| format!("cannot use this line: {why}; expected {}", form_of(line)))
+            .map_err(|why| format!("cannot use this line: {}; expected {}", wording(&why), form_of(line)))
+    }
+}
+
+/// What is wrong, without the value that stands there: it may be a password in the wrong place.
+fn wording(why: &serde_json::Error) -> String {
+    let text = why.to_string();
+    let kind = ["invalid type: ", "invalid value: "].into_iter().find(|kind| text.starts_with(kind));
+    match kind.and_then(|_| text.split_once(", expected ")) {
+        Some((_, expected)) => format!("a value is not what it should be: {expected}"),
+        None => text,
     }
 }
 

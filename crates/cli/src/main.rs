@@ -16,6 +16,7 @@ mod stun;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use floe_stun::Uri;
 
@@ -169,18 +170,40 @@ struct ConnectHow {
 
 fn main() -> ExitCode {
     print::start_clock();
-    let Arguments { command } = Arguments::parse();
+    let Arguments { command } = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
     let json = command.prints_json();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => return Failure::Runtime { why }.report(json),
+        Err(why) => {
+            let code = Failure::Runtime { why }.report(json);
+            print::finish();
+            return code;
+        }
     };
     let outcome = runtime.block_on(run(command));
     // A resolver that still waits for its server keeps nobody waiting.
     runtime.shutdown_background();
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),
+    };
+    print::finish();
+    code
+}
+
+/// Ends with the error, but without a value that may hold a password.
+fn refuse(error: &clap::Error) -> ! {
+    let told = error.render();
+    let value = error.get(ContextKind::InvalidValue).map(ToString::to_string);
+    let of_user =
+        error.get(ContextKind::InvalidArg).is_some_and(|name| name.to_string().starts_with("--user"));
+    match value.filter(|value| of_user || value.contains('@')) {
+        Some(value) if error.kind() == ErrorKind::ValueValidation => {
+            let cut = value.chars().take_while(|c| c.is_ascii_alphabetic()).collect::<String>();
+            print::note(told.to_string().trim_end().replace(&value, &format!("{cut}…")));
+            std::process::exit(error.exit_code())
+        }
+        _ => error.exit(),
     }
 }
 

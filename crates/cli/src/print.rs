@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod gather;
+mod outlet;
 pub(crate) mod serve;
 pub(crate) mod stun;
 
@@ -17,12 +18,40 @@ use serde::Serialize;
 
 use crate::contract::millis;
 
-/// One line on stdout, flushed, so that a reader has it at once.
+pub(crate) use outlet::finish;
+
+/// One line for people on stdout.
 pub(crate) fn line(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", plain(&text.to_string()))?;
     out.flush()
 }
+
+/// Text that can do nothing to a terminal: what peers and servers say is shown too. Only our own colours pass.
+fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if let Some(code) = COLOURS.iter().find(|code| rest.starts_with(**code)) {
+            shown.push_str(code);
+            rest = rest.get(code.len()..).unwrap_or_default();
+            continue;
+        }
+        let harmless = next == '\n' || !(next.is_control() || REORDERING.contains(&next));
+        shown.push(if harmless { next } else { char::REPLACEMENT_CHARACTER });
+        rest = rest.get(next.len_utf8()..).unwrap_or_default();
+    }
+    shown
+}
+
+/// What [`Paint`] writes.
+const COLOURS: [&str; 5] = ["\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"];
+
+/// Characters that make a line read otherwise than it is written (Unicode's bidirectional controls).
+const REORDERING: [char; 11] = [
+    '\u{200E}', '\u{200F}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}',
+    '\u{2067}', '\u{2068}', '\u{2069}',
+];
 
 /// One event as a line of JSON on stdout, with the time since the program started.
 pub(crate) fn json(event: &impl Serialize) -> io::Result<()> {
@@ -37,7 +66,7 @@ pub(crate) fn json(event: &impl Serialize) -> io::Result<()> {
 
 /// One event as a line of JSON on stdout, in the fields of the signalling contract and no others.
 pub(crate) fn bare_json(event: &impl Serialize) -> io::Result<()> {
-    line(serde_json::to_string(event).map_err(io::Error::from)?)
+    outlet::send(serde_json::to_string(event).map_err(io::Error::from)?)
 }
 
 /// The program has started.
@@ -54,7 +83,7 @@ static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::start);
 
 /// One line for the person at the terminal, beside the output proper. A closed terminal is no reason to stop.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", plain(&text.to_string()));
 }
 
 /// Colours, where the output is a terminal and `NO_COLOR` does not forbid them.

@@ -216,3 +216,17 @@ fn no_network_is_one_clear_sentence() {
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(told.contains("no usable network address") && told.contains("connect to a network"), "{told}");
 }
+
+/// A password that somebody put into the wrong place is not told to the terminal and its scrollback.
+#[test]
+fn no_error_repeats_a_password() {
+    for arguments in [
+        &["serve", "--user", ":hunter2"][..],
+        &["serve", "--user", "alice=hunter2"],
+        &["stun", "turn:alice:hunter2@192.0.2.1"],
+        &["gather", "turn:alice:hunter2@192.0.2.1", "--user", "alice"],
+    ] {
+        let told = fails_with(2, arguments, &["error:"]);
+        assert!(!told.contains("hunter2"), "{arguments:?}: {told}");
+    }
+}

@@ -11,6 +11,8 @@
 mod program;
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver};
 
 use program::{PATIENCE, Program, Server};
@@ -334,5 +336,35 @@ fn servers_that_need_a_stream_are_reported() {
         );
     }
     alone.wait_for("end");
+    alone.ends_well();
+}
+
+/// A program that writes first and reads afterwards does not stop the session in between.
+#[test]
+fn a_reader_that_comes_late_finds_every_line() {
+    const LINES: usize = 20_000;
+    let mut child =
+        program::floe(&["connect", "--stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    for _ in 0..LINES {
+        input.write_all(b"{\"op\":\"nonsense\"}\n").unwrap();
+    }
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told.lines().filter(|line| line.contains("\"ev\":\"error\"")).count(), LINES);
+    assert!(told.ends_with("{\"ev\":\"closed\"}\n") && output.status.success());
+}
+
+/// What stands where a password belongs is not repeated.
+#[test]
+fn no_error_repeats_what_may_be_a_password() {
+    let mut alone = Alone::start();
+    alone.peer.say(r#"{"op":"start","role":"offer","ice":"hunter2"}"#);
+    alone.peer.say(r#"{"op":"start","role":"offer","ice":[{"urls":"turn:192.0.2.1","credential":72312}]}"#);
+    for _ in 0..2 {
+        let told = alone.wait_for("error").to_string();
+        assert!(!told.contains("hunter2") && !told.contains("72312"), "{told}");
+    }
     alone.ends_well();
 }
