@@ -27,6 +27,11 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// One line for people on stdout, soon: for who must not wait for the reader.
+pub(crate) fn queued_line(text: impl Display) -> io::Result<()> {
+    outlet::send(plain(&text.to_string()))
+}
+
 /// Text that can do nothing to a terminal: what peers and servers say is shown too. Only our own colours pass.
 fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

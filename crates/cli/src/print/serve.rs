@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use floe_turn_server::{Event, PeerPolicy, Released, Stats};
 use serde::Serialize;
 
-use super::{json, line};
+use super::{json, queued_line};
 use crate::contract::spaced;
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
     if as_json {
         return json(&Told::Listening { address: spaced(address), transport: "udp" });
     }
-    line(format!("listening on udp {address}"))
+    queued_line(format!("listening on udp {address}"))
 }
 
 /// Says what it does for whom, and what to try.
@@ -58,14 +58,16 @@ pub(crate) fn ready(as_json: bool, address: SocketAddr, user: Option<&str>) -> i
     }
     match user {
         None => {
-            line(
+            queued_line(
                 "ready: answers STUN to everybody and relays for nobody; --user NAME:PASSWORD lets somebody relay",
             )?;
-            line(format!("try:   floe stun stun:{address}"))
+            queued_line(format!("try:   floe stun stun:{address}"))
         }
         Some(name) => {
-            line("ready: answers STUN to everybody and relays for those with a user name; Ctrl-C ends it")?;
-            line(format!("try:   floe gather turn:{address} --user {name} --password …"))
+            queued_line(
+                "ready: answers STUN to everybody and relays for those with a user name; Ctrl-C ends it",
+            )?;
+            queued_line(format!("try:   floe gather turn:{address} --user {name} --password …"))
         }
     }
 }
@@ -76,7 +78,7 @@ pub(crate) fn event(as_json: bool, event: &Event) -> io::Result<()> {
             json(&Told::Allocated { client: spaced(*client), relayed: spaced(*relayed), user })
         }
         Event::Allocated { client, relayed, user, .. } => {
-            line(format!("allocated {relayed} for {client}, user {user:?}"))
+            queued_line(format!("allocated {relayed} for {client}, user {user:?}"))
         }
         Event::Released { client, relayed, user, why } if as_json => json(&Told::Released {
             client: spaced(*client),
@@ -85,18 +87,18 @@ pub(crate) fn event(as_json: bool, event: &Event) -> io::Result<()> {
             why: reason(*why),
         }),
         Event::Released { client, relayed, user, why } => {
-            line(format!("released {relayed} of {client}, user {user:?}: {}", reason(*why)))
+            queued_line(format!("released {relayed} of {client}, user {user:?}: {}", reason(*why)))
         }
         Event::LoginFailed { client } if as_json => json(&Told::LoginFailed { client: spaced(*client) }),
         Event::LoginFailed { client } => {
-            line(format!("refused {client}: unknown user name or wrong password"))
+            queued_line(format!("refused {client}: unknown user name or wrong password"))
         }
         Event::PeerRefused { client, peer, user } if as_json => {
             json(&Told::PeerRefused { client: spaced(*client), peer: spaced(*peer), user })
         }
         Event::PeerRefused { client, peer, user } => {
             let option = option_for(peer.ip());
-            line(format!("refused to relay to {} for {client}, user {user:?}{option}", peer.ip()))
+            queued_line(format!("refused to relay to {} for {client}, user {user:?}{option}", peer.ip()))
         }
         _ => Ok(()),
     }
@@ -123,7 +125,7 @@ pub(crate) fn closed(as_json: bool, stats: &Stats) -> io::Result<()> {
             to_clients_bytes: to_clients,
         });
     }
-    line(format!(
+    queued_line(format!(
         "closed after {} allocations, {to_peers} bytes relayed to peers and {to_clients} to clients",
         stats.allocations_total
     ))
