@@ -1,6 +1,7 @@
 //! Why a command failed: one sentence that says what was tried, what happened, what to do.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use floe_ice_agent::ApiMisuse;
@@ -29,6 +30,8 @@ pub(crate) enum Failure {
     Bind(#[from] BindError),
     #[error(transparent)]
     Query(#[from] QueryError),
+    #[error("asked {server} about the NAT: {why}")]
+    NoBehaviour { server: SocketAddr, why: String },
     #[error("asked {servers}, and nobody told our address; see above for the reasons")]
     NobodyAnswered { servers: String },
     #[error("{failed} of {all} servers gave nothing; see above for the reasons")]

@@ -7,6 +7,7 @@ mod echo;
 mod failure;
 mod gather;
 mod input;
+mod nat;
 mod print;
 mod serve;
 mod servers;
@@ -46,6 +47,8 @@ enum Command {
     Gather(Gather),
     /// Ask a STUN server for our address.
     Stun(Stun),
+    /// Find out what the NAT in front of this machine does (RFC 5780), and what that means.
+    Nat(Nat),
     /// Be a STUN and TURN server until Ctrl-C.
     Serve(Serve),
     /// Connect to another machine: by descriptions that people paste, or by JSON lines.
@@ -104,6 +107,19 @@ struct Stun {
     /// The server, such as stun:example.org or stun:192.0.2.1:3478.
     #[arg(value_name = "URI", value_parser = servers::parse_uri)]
     uri: Uri,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Nat {
+    /// A server with two addresses, such as stun:stun.example.org.
+    #[arg(value_name = "URI", value_parser = servers::parse_uri)]
+    uri: Uri,
+    /// Also measure how long an unused binding lives; takes a quarter of an hour or more.
+    #[arg(long)]
+    lifetime: bool,
     /// Print JSON lines.
     #[arg(long)]
     json: bool,
@@ -213,6 +229,7 @@ impl Command {
             Self::Demo(Demo { json })
             | Self::Gather(Gather { json, .. })
             | Self::Stun(Stun { json, .. })
+            | Self::Nat(Nat { json, .. })
             | Self::Serve(Serve { json, .. }) => *json,
             Self::Connect(Connect { json, how, .. }) => *json || how.stdio,
         }
@@ -224,6 +241,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(options).await,
         Command::Gather(options) => gather::run(options).await,
         Command::Stun(options) => stun::run(options).await,
+        Command::Nat(options) => nat::run(options).await,
         Command::Serve(options) => serve::run(options).await,
         Command::Connect(options) => connect::run(options).await,
     }

@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod gather;
+pub(crate) mod nat;
 mod outlet;
 pub(crate) mod serve;
 pub(crate) mod stun;

@@ -11,6 +11,7 @@
 #![doc = include_str!("../examples/two_endpoints.rs")]
 //! ```
 
+mod behaviour;
 mod clock;
 mod driver;
 mod endpoint;
@@ -24,6 +25,7 @@ mod resolve;
 mod server;
 mod socket;
 
+pub use behaviour::Discovery;
 pub use clock::Clock;
 pub use endpoint::{Builder, Endpoint, Events};
 pub use error::{BindError, SendError};
