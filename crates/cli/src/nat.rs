@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use floe_stun::behaviour::{BehaviourEvent, Obstacle, Test};
+use floe_stun::behaviour::{BehaviourEvent, Test};
 use floe_tokio::Discovery;
 
 use crate::failure::Failure;
-use crate::print::nat::Printer;
+use crate::print::nat::{Printer, words};
 use crate::{Nat, print};
 
 /// Succeeds if the server answered; what it could not find out is told.
@@ -30,21 +30,6 @@ pub(crate) async fn run(options: Nat) -> Result<(), Failure> {
         }
     }
     printer.conclusion().map_err(Failure::from)
-}
-
-/// What stood in the way.
-pub(crate) fn words(why: Obstacle) -> String {
-    match why {
-        Obstacle::Silent => {
-            "it did not answer; check address and port, and that UDP is not blocked".to_owned()
-        }
-        Obstacle::Unreachable => {
-            "the network says that it cannot be reached; check address, port and firewall".to_owned()
-        }
-        Obstacle::OneAddress => "it has one address only; ask a server with two (RFC 5780)".to_owned(),
-        Obstacle::Refused(code) => format!("it refused with error {code}; ask another server"),
-        _ => "it could not be asked".to_owned(),
-    }
 }
 
 /// RFC 4787 §4.3 wants two minutes at least; what lives longer than this needs no care.

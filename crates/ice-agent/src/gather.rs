@@ -21,16 +21,12 @@ use floe_stun::{
 use floe_turn_client::{AllocateFailure, Credentials, LostReason};
 
 use crate::config::{Server, TransportPolicy};
-use crate::id::ServerId;
+use crate::id::{JobId, ServerId};
 use crate::locals::{RelayId, Source, Via};
 use crate::outbox::Queued;
 use crate::output::{Event, GatheringState, ServerOutcome, ServerReport};
 use crate::relay::{News, Relays};
 use crate::shared::Shared;
-
-/// One question to one server from one base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct JobId(u32);
 
 /// Asks servers and keeps what they gave.
 #[derive(Debug, Default)]

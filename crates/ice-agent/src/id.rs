@@ -67,6 +67,10 @@ impl fmt::Display for PairId {
     }
 }
 
+/// One question to one server from one base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct JobId(pub(crate) u32);
+
 /// Hands out numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(u32);

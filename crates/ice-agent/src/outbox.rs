@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use floe_stun::attribute::ErrorCode;
 use floe_stun::{Need, SocketId, TransactionId};
 
-use crate::gather::JobId;
+use crate::id::JobId;
 use crate::locals::Via;
 use crate::output::Event;
 

@@ -15,7 +15,7 @@ use crate::consent::Consent;
 use crate::id::{CandidateId, ComponentId, PairId};
 use crate::locals::Via;
 use crate::output::PairFailure;
-use crate::stats::{PairCounters, PairState};
+use crate::stats::{PairCounters, PairState, PairStats};
 
 /// A way from one of our bases to one of the peer's candidates.
 #[derive(Debug)]
@@ -179,6 +179,22 @@ impl Pair {
             CheckState::InProgress(_) => PairState::InProgress,
             CheckState::Succeeded(_) => PairState::Succeeded,
             CheckState::Failed(_) => PairState::Failed,
+        }
+    }
+}
+
+impl From<&Pair> for PairStats {
+    fn from(pair: &Pair) -> Self {
+        Self {
+            id: pair.id,
+            component: pair.component,
+            local: pair.valid().map_or(pair.local, |valid| valid.local),
+            remote: pair.remote,
+            state: pair.state(),
+            failure: pair.failure(),
+            nominated: pair.nomination == Nomination::Done,
+            priority: pair.priority,
+            counters: pair.counters,
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::candidate::Candidate;
 use crate::config::Role;
 use crate::id::{CandidateId, ComponentId, PairId};
 use crate::output::{ConnectionState, PairFailure};
-use crate::pair::{Nomination, Pair};
 
 /// Everything there is to count, at one moment.
 #[derive(Clone, Debug)]
@@ -101,22 +100,6 @@ pub struct PairStats {
     pub priority: u64,
     /// The counters.
     pub counters: PairCounters,
-}
-
-impl From<&Pair> for PairStats {
-    fn from(pair: &Pair) -> Self {
-        Self {
-            id: pair.id,
-            component: pair.component,
-            local: pair.valid().map_or(pair.local, |valid| valid.local),
-            remote: pair.remote,
-            state: pair.state(),
-            failure: pair.failure(),
-            nominated: pair.nomination == Nomination::Done,
-            priority: pair.priority,
-            counters: pair.counters,
-        }
-    }
 }
 
 /// The numbers of a pair.

@@ -3,12 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use floe_stun::behaviour::{BehaviourEvent, Certainty, Dependence, Test};
+use floe_stun::behaviour::{BehaviourEvent, Certainty, Dependence, Obstacle, Test};
 use serde::Serialize;
 
 use super::{Paint, json as json_line, line, rtt};
 use crate::contract::{millis, spaced};
-use crate::nat::words;
 
 pub(crate) struct Printer {
     json: bool,
@@ -117,6 +116,21 @@ impl Printer {
             return json_line(&Told::Done { conclusion: text });
         }
         line(format!("in short   {text}"))
+    }
+}
+
+/// What stood in the way.
+pub(crate) fn words(why: Obstacle) -> String {
+    match why {
+        Obstacle::Silent => {
+            "it did not answer; check address and port, and that UDP is not blocked".to_owned()
+        }
+        Obstacle::Unreachable => {
+            "the network says that it cannot be reached; check address, port and firewall".to_owned()
+        }
+        Obstacle::OneAddress => "it has one address only; ask a server with two (RFC 5780)".to_owned(),
+        Obstacle::Refused(code) => format!("it refused with error {code}; ask another server"),
+        _ => "it could not be asked".to_owned(),
     }
 }
 
