@@ -250,8 +250,13 @@ impl Session {
     }
 
     /// RFC 8445 §7.2.5.1: change the role unless that was done already, and check again.
+    /// A peer that finds a conflict whatever we are is given up.
     fn handle_role_conflict(&mut self, shared: &mut Shared, check: &Check) {
+        if self.repulses >= MAX_REPULSES {
+            return self.fail_check(shared, check, PairFailure::Refused(ROLE_CONFLICT));
+        }
         if shared.stance.repulsed(check.role, &mut shared.chance) {
+            self.repulses += 1;
             self.handle_role_change(shared);
         }
         if let Some(pair) = self.list.get_mut(check.pair) {
@@ -382,6 +387,9 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 const ONCE: Schedule = Schedule::DEFAULT.with_sends(1).with_last_wait(60);
 
 const ROLE_CONFLICT: u16 = 487;
+
+/// As often as the role changes for a 487 in one generation; an honest conflict needs one.
+const MAX_REPULSES: u8 = 8;
 const FORBIDDEN: u16 = 403;
 
 /// How soon an unanswered check is repeated as a new transaction.

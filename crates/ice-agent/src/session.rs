@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) last_failure: Option<PairFailure>,
     /// Packets sent to addresses that never answered.
     pub(crate) unanswered: BTreeMap<IpAddr, u32>,
+    /// How often a 487 changed our role.
+    pub(crate) repulses: u8,
     permitted: BTreeSet<(RelayId, IpAddr)>,
     /// Checks of the peer that were believed lately, and where each came from.
     pub(crate) believed: VecDeque<(TransactionId, Via, SocketAddr)>,
@@ -59,6 +61,7 @@ impl Session {
             fatal: None,
             last_failure: None,
             unanswered: BTreeMap::new(),
+            repulses: 0,
             permitted: BTreeSet::new(),
             believed: VecDeque::new(),
             patience: Patience::Idle,

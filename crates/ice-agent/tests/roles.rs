@@ -144,3 +144,13 @@ fn the_role_outlives_a_restart() {
     scene.restart();
     assert_eq!(scene.agent.role(), Role::Controlled);
 }
+
+/// A peer that answers 487 whatever we are does not keep us asking for ever.
+#[test]
+fn a_peer_that_is_never_content_with_our_role_is_given_up() {
+    let mut scene = Scene::introduced(Config::new(Role::Controlling));
+    scene.run_answering(SECOND * 60, |_| Reply::Error(487));
+    let changes = scene.events.iter().filter(|(_, event)| matches!(event, Event::Role(_))).count();
+    assert!((1..=8).contains(&changes), "{changes} changes of role");
+    assert_eq!(scene.pair(theirs(0)).state, PairState::Failed);
+}
