@@ -13,6 +13,7 @@ use floe_stun::{
     SocketId, Transmit, Why,
 };
 
+use crate::candidate;
 use crate::config::{Config, Role, TransportPolicy};
 use crate::credentials::Credentials;
 use crate::error::{ApiMisuse, SendError, Taken};
@@ -96,7 +97,7 @@ impl IceAgent {
         if !self.shared.has_component(component) {
             return Err(ApiMisuse::NoSuchComponent);
         }
-        if !can_be_candidate(local, self.shared.config.loopback) {
+        if !candidate::is_usable(local, self.shared.config.loopback) {
             return Err(ApiMisuse::BadAddress);
         }
         if self.sockets.contains_key(&socket) {
@@ -613,12 +614,6 @@ enum Rendered {
     },
     Need(Need),
     Event(Event),
-}
-
-/// Whether an address of the host may become a candidate (RFC 8445 §5.1.1.1).
-fn can_be_candidate(address: SocketAddr, loopback: bool) -> bool {
-    let ip = address.ip();
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && (loopback || !ip.is_loopback())
 }
 
 /// RFC 8445 §8.3.1: "wait an additional three seconds".

@@ -10,7 +10,7 @@ pub(crate) use text::{Read, read};
 
 use alloc::string::String;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use floe_stun::Transport;
 
@@ -81,4 +81,16 @@ pub struct Candidate {
     pub server: Option<ServerId>,
     /// How we reach the relay, for relayed ones of ours.
     pub relay_protocol: Option<Transport>,
+}
+
+/// Whether an address can be anybody's candidate: a datagram can be sent to it, and loopback is allowed if it is one
+/// (RFC 8445 §5.1.1.1).
+pub(crate) fn is_usable(address: SocketAddr, loopback: bool) -> bool {
+    let ip = address.ip();
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    address.port() != 0
+        && !ip.is_unspecified()
+        && !ip.is_multicast()
+        && !broadcast
+        && (loopback || !ip.is_loopback())
 }

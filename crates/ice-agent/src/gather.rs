@@ -20,6 +20,7 @@ use floe_stun::{
 };
 use floe_turn_client::{AllocateFailure, Credentials, LostReason};
 
+use crate::candidate::is_usable;
 use crate::config::{Server, TransportPolicy};
 use crate::id::{JobId, ServerId};
 use crate::locals::{RelayId, Source, Via};
@@ -193,13 +194,10 @@ impl Gatherer {
             to.is_ipv4() == base.address.is_ipv4() && to.ip().is_loopback() <= shared.config.loopback
         });
         let Some(&to) = to else { return };
-        let is_turn = shared.config.servers.get(usize::from(server.0)).is_some_and(Server::is_turn);
-        let same = |job: &Job| {
-            let other = shared.config.servers.get(usize::from(job.server.0)).is_some_and(Server::is_turn);
-            (job.socket, job.to, other) == (socket, to, is_turn)
-        };
+        let is_turn = |id| self::server(shared, id).is_some_and(Server::is_turn);
+        let same = |job: &Job| (job.socket, job.to, is_turn(job.server)) == (socket, to, is_turn(server));
         // One 5-tuple has one allocation (RFC 8656 §3.2), and one question at a time is enough.
-        if is_turn && self.relays.is_open(socket, to) || self.jobs.values().any(same) {
+        if is_turn(server) && self.relays.is_open(socket, to) || self.jobs.values().any(same) {
             return;
         }
         self.last += 1;
@@ -274,7 +272,7 @@ impl Gatherer {
     }
 
     fn handle_mapped(&mut self, shared: &mut Shared, job: &Job, mapped: SocketAddr, rtt: Option<Duration>) {
-        let outcome = if is_sane(mapped, shared.config.loopback) {
+        let outcome = if is_usable(mapped, shared.config.loopback) {
             let redundant = !self.add_reflexive(shared, job, mapped);
             ServerOutcome::Mapped { mapped, redundant }
         } else {
@@ -324,11 +322,11 @@ impl Gatherer {
         rtt: Option<Duration>,
     ) {
         let Some(job) = self.take_allocating(relay) else { return };
-        if is_sane(mapped, shared.config.loopback) {
+        if is_usable(mapped, shared.config.loopback) {
             self.add_reflexive(shared, &job, mapped);
         }
         let source = source(shared, job.server, job.to.ip());
-        let usable = is_sane(relayed, shared.config.loopback);
+        let usable = is_usable(relayed, shared.config.loopback);
         let added = usable.then(|| shared.locals.add_relayed(relay, job.socket, relayed, mapped, source));
         if let Some(id) = added.flatten() {
             if let Some(candidate) = shared.locals.get(id).cloned() {
@@ -582,12 +580,6 @@ fn judge(message: &Message<'_>) -> Result<SocketAddr, (String, Option<u16>)> {
         }
         _ => Err(("the server's answer holds no address; it may not be a STUN server".into(), None)),
     }
-}
-
-/// Whether an address that a server claims for us can be one.
-fn is_sane(mapped: SocketAddr, loopback: bool) -> bool {
-    let ip = mapped.ip();
-    mapped.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && (loopback || !ip.is_loopback())
 }
 
 /// RFC 8445 §11: Tr is 15 s.

@@ -118,7 +118,7 @@ impl Session {
         if !shared.has_component(component) {
             return Err(IgnoredReason::Component);
         }
-        if !is_reachable(read.address, shared.config.loopback) {
+        if !candidate::is_usable(read.address, shared.config.loopback) {
             return Err(IgnoredReason::Address);
         }
         let known = self.remote.as_ref().map(|remote| remote.credentials.ufrag.as_str());
@@ -368,15 +368,4 @@ impl Clearance<'_> {
         let spent = self.unanswered.get(&pair.to.ip()).copied().unwrap_or(0);
         pair.valid().is_some() || spent < self.packets_to_silent
     }
-}
-
-/// Whether a datagram can be sent there at all.
-fn is_reachable(address: SocketAddr, loopback: bool) -> bool {
-    let ip = address.ip();
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    address.port() != 0
-        && !ip.is_unspecified()
-        && !ip.is_multicast()
-        && !broadcast
-        && (loopback || !ip.is_loopback())
 }
