@@ -13,8 +13,8 @@ use floe_sdp::{
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
 
-const OFFER: &str = include_str!("../crates/sdp/tests/data/browsers/chromium-offer-dc.sdp");
-const VIDEO: &str = include_str!("../crates/sdp/tests/data/browsers/chromium-offer-video.sdp");
+const OFFER: &str = include_str!("../tests/corpora/sdp/browsers-2026/chromium-offer-dc.sdp");
+const VIDEO: &str = include_str!("../tests/corpora/sdp/browsers-2026/chromium-offer-video.sdp");
 
 fn main() {
     divan::main();

@@ -2,7 +2,7 @@
 
 use floe_sdp::{CandidateLine, CandidateType, IceAttribute, Transport};
 
-const LINES: &str = include_str!("data/browsers.txt");
+const LINES: &str = include_str!("../../../tests/corpora/candidate/browsers-2026.txt");
 
 #[test]
 fn every_line_of_a_browser_is_read_and_prints_back() {

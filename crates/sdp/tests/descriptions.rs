@@ -8,7 +8,7 @@ use std::{env, fs};
 use floe_sdp::{ParseError, ParseErrorKind, SessionDescription, Setup, Unfit};
 use serde_json::Value;
 
-const CASES: &str = include_str!("data/descriptions.jsonl");
+const CASES: &str = include_str!("../../../tests/corpora/torture/sdp.jsonl");
 
 /// What becomes of a description.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,7 +116,9 @@ fn what_peers_ask_for_is_kept_within_reason() {
 #[test]
 fn every_description_of_a_browser_is_read_and_comes_back_byte_for_byte() {
     let (mut texts, mut data) = (0, 0);
-    for (path, text) in descriptions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/browsers")) {
+    for (path, text) in
+        descriptions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpora/sdp/browsers-2026"))
+    {
         let description =
             SessionDescription::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert_eq!(description.to_string(), text);

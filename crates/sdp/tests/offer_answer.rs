@@ -329,7 +329,7 @@ fn the_next_offer_changes_what_it_may() {
 
 #[test]
 fn what_browsers_offer_and_answer_keeps_the_rules() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/browsers");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/corpora/sdp/browsers-2026");
     let (mut offers, mut pairs, bob) = (0, 0, Side::new(2));
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();

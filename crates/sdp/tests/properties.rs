@@ -12,7 +12,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-const LINES: &str = include_str!("data/browsers.txt");
+const LINES: &str = include_str!("../../../tests/corpora/candidate/browsers-2026.txt");
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -214,9 +214,9 @@ proptest! {
     }
 }
 
-const OFFER: &str = include_str!("data/browsers/chromium-offer-dc.sdp");
+const OFFER: &str = include_str!("../../../tests/corpora/sdp/browsers-2026/chromium-offer-dc.sdp");
 
-const FULL: &str = include_str!("data/browsers/firefox-host-offerFull.sdp");
+const FULL: &str = include_str!("../../../tests/corpora/sdp/browsers-2026/firefox-host-offerFull.sdp");
 
 const HASHES: &[HashFunction] = &[
     HashFunction::Sha1,

@@ -3,7 +3,7 @@
 use floe_sdp::{CandidateLine, ParseErrorKind};
 use serde_json::Value;
 
-const CASES: &str = include_str!("data/candidates.jsonl");
+const CASES: &str = include_str!("../../../tests/corpora/torture/candidates.jsonl");
 
 /// What the parser does with a line.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,12 +15,17 @@ use floe_stun::{
     userhash,
 };
 
-const REQUEST: &str = include_str!("vectors/rfc5769-request.hex");
-const IPV4_RESPONSE: &str = include_str!("vectors/rfc5769-ipv4-response.hex");
-const IPV6_RESPONSE: &str = include_str!("vectors/rfc5769-ipv6-response.hex");
-const LONG_TERM_REQUEST: &str = include_str!("vectors/rfc5769-long-term-request.hex");
-const SHA256_REQUEST: &str = include_str!("vectors/rfc8489-b1-corrected.hex");
-const SHA256_REQUEST_AS_PRINTED: &str = include_str!("vectors/rfc8489-b1-as-printed.hex");
+const REQUEST: &str = include_str!("../../../tests/corpora/vectors/rfc5769-2.1-sample-request.hex");
+const IPV4_RESPONSE: &str =
+    include_str!("../../../tests/corpora/vectors/rfc5769-2.2-sample-ipv4-response.hex");
+const IPV6_RESPONSE: &str =
+    include_str!("../../../tests/corpora/vectors/rfc5769-2.3-sample-ipv6-response.hex");
+const LONG_TERM_REQUEST: &str =
+    include_str!("../../../tests/corpora/vectors/rfc5769-2.4-sample-request-long-term.hex");
+const SHA256_REQUEST: &str =
+    include_str!("../../../tests/corpora/vectors/rfc8489-B.1-corrected-erratum-6268.hex");
+const SHA256_REQUEST_AS_PRINTED: &str =
+    include_str!("../../../tests/corpora/vectors/rfc8489-B.1-as-printed-INVALID.hex");
 
 /// "Matrix" in Katakana, the user of both long-term vectors.
 const USERNAME: &str = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";

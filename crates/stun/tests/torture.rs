@@ -1,4 +1,4 @@
-//! Hand-made messages, each with the verdict it deserves: see `corpus/README.md`.
+//! Hand-made messages, each with the verdict it deserves: see `tests/corpora/NOTICE.md`.
 //!
 //! Every expectation of every case must be known here: judged, left to a crate above by name, or an exception
 //! with its reason. One that is none of these fails the test.
@@ -16,8 +16,8 @@ use floe_stun::{
 };
 use serde_json::{Map, Value};
 
-const STUN: &str = include_str!("corpus/stun.jsonl");
-const CHANNEL_DATA: &str = include_str!("corpus/channeldata.jsonl");
+const STUN: &str = include_str!("../../../tests/corpora/torture/stun.jsonl");
+const CHANNEL_DATA: &str = include_str!("../../../tests/corpora/torture/channeldata.jsonl");
 
 /// Cases whose recorded framing verdict is "ok" and that we refuse to decode, with the reason.
 ///
