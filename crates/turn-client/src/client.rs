@@ -5,13 +5,13 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{Family, IcmpAttribute};
+use floe_stun::credentials::Attempt;
 use floe_stun::{
     Authenticated, Chance, ChannelData, Class, Dropped, Drops, Icmp, Input, Instant, MAX_TRANSMIT, Machine,
-    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Why,
+    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Transport, Why,
 };
 
 use crate::allocation::{Allocation, Grant};
-use crate::auth::{Auth, Hopeless};
 use crate::channel::{self, Channels};
 use crate::permission::{self, Permissions};
 use crate::relay::{self, Content, PeerData};
@@ -22,7 +22,6 @@ use crate::{AllocateFailure, Config, Event, LostReason, Refusal, SendError};
 #[derive(Debug)]
 pub struct Client {
     config: Config,
-    auth: Auth,
     requests: Requests,
     allocation: Allocation,
     permissions: Permissions,
@@ -46,8 +45,7 @@ impl Client {
     pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
         let mut chance = Chance::new(seed);
         let mut client = Self {
-            auth: Auth::default(),
-            requests: Requests::new(config.schedule),
+            requests: Requests::new(&config),
             allocation: Allocation::Asking,
             permissions: Permissions::default(),
             channels: Channels::new(&mut chance),
@@ -58,7 +56,7 @@ impl Client {
             drops: Drops::default(),
             config,
         };
-        client.ask(Task::Allocate, 0);
+        client.ask(Task::Allocate);
         client.advance();
         client
     }
@@ -134,9 +132,9 @@ impl Client {
             return;
         }
         // The server may have granted what we have not heard of yet; before a login it has granted nothing.
-        if self.auth.proof().is_some() {
+        if self.requests.is_challenged() {
             self.end(Allocation::Leaving { told: false });
-            self.ask(Task::Delete, 0);
+            self.ask(Task::Delete);
         } else {
             self.end(Allocation::Over);
             self.tell(Event::Released);
@@ -288,25 +286,11 @@ impl Client {
             return Ok(Received::NotMine);
         };
         match answer {
-            Answer::Challenge(refusal) => self.handle_challenge(&request, &message, refusal),
+            Answer::Again => self.ask_again(request.task, request.attempt),
             Answer::Granted(message) => self.handle_granted(&request, &message),
             Answer::Failed(failure) => self.handle_failed(request.task, failure),
         }
         Ok(Received::Consumed)
-    }
-
-    /// 401 or 438: asks again by the new terms, which all later requests share.
-    fn handle_challenge(&mut self, request: &Request, message: &Message<'_>, refusal: Refusal) {
-        let (task, tried) = (request.task, request.proof.as_ref());
-        if request.challenges >= MAX_CHALLENGES {
-            return self.handle_failed(task, Failure::Refused(refusal, None));
-        }
-        match self.auth.handle_challenge(message, refusal.code, tried, &self.config.credentials) {
-            Ok(()) => self.ask(task, request.challenges + u8::from(tried.is_some())),
-            Err(Hopeless::Rejected) => self.handle_failed(task, Failure::Refused(refusal, None)),
-            Err(Hopeless::BidDown) => self.handle_failed(task, Failure::BidDown),
-            Err(Hopeless::Unusable(what)) => self.handle_failed(task, Failure::Unusable(what)),
-        }
     }
 
     /// Nobody vouches for ICMP: it may spoil an attempt, not an allocation.
@@ -336,7 +320,6 @@ impl Client {
 /// How tasks end.
 impl Client {
     fn handle_granted(&mut self, request: &Request, answer: &Authenticated<Message<'_>>) {
-        self.auth.handle_success(answer.by());
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
@@ -374,7 +357,7 @@ impl Client {
             Err(what) => {
                 self.end(Allocation::Leaving { told: true });
                 self.tell(Event::Failed(AllocateFailure::BadAnswer(what)));
-                self.ask(Task::Delete, 0);
+                self.ask(Task::Delete);
             }
         }
     }
@@ -448,20 +431,20 @@ impl Client {
         while let Some(due) = self.requests.next_due(self.now) {
             match due {
                 Due::Resend(id) => self.queue.push_back(Queued::Request(id)),
-                Due::TimedOut { task, doubted: false } => self.handle_failed(task, Failure::Silent),
-                Due::TimedOut { task, doubted: true } => self.handle_failed(task, Failure::Violated),
+                Due::TimedOut { task, violated: false } => self.handle_failed(task, Failure::Silent),
+                Due::TimedOut { task, violated: true } => self.handle_failed(task, Failure::Violated),
             }
         }
         if self.allocation.take_refresh(self.now) {
-            self.ask(Task::Refresh, 0);
+            self.ask(Task::Refresh);
         }
         while self.allocation.live().is_some() {
             let Some(peer) = self.permissions.take_due(self.now) else { break };
-            self.ask(Task::Permit(peer), 0);
+            self.ask(Task::Permit(peer));
         }
         while self.allocation.live().is_some() {
             let Some((peer, channel)) = self.channels.take_due(self.now) else { break };
-            self.ask(Task::Bind { peer, channel }, 0);
+            self.ask(Task::Bind { peer, channel });
         }
         self.wait = self.next_wait();
     }
@@ -484,9 +467,13 @@ impl Client {
         .min()
     }
 
-    fn ask(&mut self, task: Task, challenges: u8) {
+    fn ask(&mut self, task: Task) {
+        self.ask_again(task, Attempt::new(Transport::Udp));
+    }
+
+    fn ask_again(&mut self, task: Task, attempt: Attempt) {
         let id = self.chance.transaction_id();
-        match self.requests.start(self.now, id, task, challenges, &self.auth, &self.config) {
+        match self.requests.start(self.now, id, task, attempt, &self.config) {
             Ok(()) => self.queue.push_back(Queued::Request(id)),
             Err(error) => self.handle_failed(task, Failure::Unsendable(error)),
         }
@@ -526,9 +513,6 @@ impl Client {
 
 /// RFC 8489 §14.8.
 const BAD_REQUEST: u16 = 400;
-
-/// How often in a row a signed request is asked again because of a new challenge.
-const MAX_CHALLENGES: u8 = 3;
 
 /// UDP over IPv4: 65535 less 20 bytes of IP header and 8 of UDP.
 const MAX_UDP_PAYLOAD: usize = 65_507;

@@ -1,12 +1,12 @@
 //! What a client is told once: which server, as whom, and how patiently.
 
 use alloc::string::String;
-use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::Family;
-use floe_stun::{Password, Schedule, SocketId};
+use floe_stun::credentials::Credentials;
+use floe_stun::{Schedule, SocketId};
 
 /// How to reach a server and what to ask of it.
 #[derive(Clone, Debug)]
@@ -41,39 +41,6 @@ impl Config {
             schedule: Schedule::DEFAULT,
             software: None,
         }
-    }
-}
-
-/// A long-term credential (RFC 8489 §9.2). Its `Debug` shows neither part.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    username: String,
-    password: Password,
-}
-
-impl Credentials {
-    /// This user with this password, both already prepared by OpaqueString (RFC 8265); plain ASCII is.
-    #[must_use]
-    pub fn new(username: impl Into<String>, password: Password) -> Self {
-        Self { username: username.into(), password }
-    }
-
-    /// The user name.
-    #[must_use]
-    pub fn username(&self) -> &str {
-        &self.username
-    }
-
-    /// The password.
-    #[must_use]
-    pub const fn password(&self) -> &Password {
-        &self.password
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
     }
 }
 

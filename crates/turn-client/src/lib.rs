@@ -55,7 +55,6 @@ extern crate alloc;
 extern crate std;
 
 mod allocation;
-mod auth;
 mod channel;
 mod client;
 mod config;
@@ -65,6 +64,7 @@ mod relay;
 mod requests;
 
 pub use client::Client;
-pub use config::{Config, Credentials};
+pub use config::Config;
 pub use event::{AllocateFailure, BadAnswer, Event, LostReason, Refusal, SendError};
+pub use floe_stun::credentials::Credentials;
 pub use relay::PeerData;

@@ -12,15 +12,15 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AlternateServer, ChannelNumberAttribute, ErrorCode, Family, Lifetime, RequestedAddressFamily,
-    RequestedTransport, Software, XorPeerAddress,
+    AlternateServer, ChannelNumberAttribute, Family, Lifetime, RequestedAddressFamily, RequestedTransport,
+    Software, XorPeerAddress,
 };
+use floe_stun::credentials::{Attempt, Login, LoginError, Verdict};
 use floe_stun::{
     Authenticated, Builder, ChannelNumber, Class, Dropped, EncodeError, Fired, Instant, MAX_TRANSMIT,
     Message, Method, Schedule, Transaction, TransactionId,
 };
 
-use crate::auth::{self, Auth, Proof, STALE_NONCE, UNAUTHENTICATED};
 use crate::{AllocateFailure, BadAnswer, Config, LostReason, Refusal};
 
 /// What a request is for.
@@ -47,6 +47,7 @@ pub(crate) enum Task {
 #[derive(Debug)]
 pub(crate) struct Requests {
     schedule: Schedule,
+    login: Login,
     under_way: BTreeMap<TransactionId, Request>,
 }
 
@@ -54,20 +55,16 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) task: Task,
-    pub(crate) proof: Option<Proof>,
-    /// How often in a row this task was answered with a new challenge though it was signed.
-    pub(crate) challenges: u8,
+    pub(crate) attempt: Attempt,
     transaction: Transaction,
     bytes: Vec<u8>,
-    /// An answer came that nobody vouches for.
-    doubted: bool,
 }
 
 /// A believed answer.
 #[derive(Debug)]
 pub(crate) enum Answer<'m> {
-    /// 401 or 438, which nobody can vouch for: ask again by its terms.
-    Challenge(Refusal),
+    /// 401 or 438: ask again by its terms, which all later requests share.
+    Again,
     /// The server has done it.
     Granted(Authenticated<Message<'m>>),
     /// It has not.
@@ -81,7 +78,7 @@ pub(crate) enum Failure {
     Refused(Refusal, Option<SocketAddr>),
     /// The server's answer makes no sense.
     Unusable(BadAnswer),
-    /// See [`auth::Hopeless::BidDown`].
+    /// See [`LoginError::BidDown`].
     BidDown,
     /// No answer at all.
     Silent,
@@ -96,18 +93,25 @@ pub(crate) enum Failure {
 pub(crate) enum Due {
     /// Send these bytes again.
     Resend(TransactionId),
-    /// Nobody answered; `doubted` if somebody forged.
+    /// Nobody answered; `violated` if somebody forged.
     TimedOut {
         /// The task that failed.
         task: Task,
         /// See [`Failure::Violated`].
-        doubted: bool,
+        violated: bool,
     },
 }
 
 impl Requests {
-    pub(crate) const fn new(schedule: Schedule) -> Self {
-        Self { schedule, under_way: BTreeMap::new() }
+    pub(crate) fn new(config: &Config) -> Self {
+        // RFC 8656 §6: SHA-256 wherever the server offers it.
+        let login = Login::new(config.credentials.clone()).preferring_sha256();
+        Self { schedule: config.schedule, login, under_way: BTreeMap::new() }
+    }
+
+    /// Whether the server has asked who we are.
+    pub(crate) const fn is_challenged(&self) -> bool {
+        self.login.is_challenged()
     }
 
     /// Writes a request, to be sent at once.
@@ -116,13 +120,13 @@ impl Requests {
         now: Instant,
         id: TransactionId,
         task: Task,
-        challenges: u8,
-        auth: &Auth,
+        mut attempt: Attempt,
         config: &Config,
     ) -> Result<(), EncodeError> {
-        let bytes = write(task, id, auth, config)?;
+        let mut buf = [0; MAX_TRANSMIT];
+        let bytes = self.login.finish(begin(&mut buf, task, id, config), &mut attempt)?.into();
         let transaction = Transaction::new(id, now, self.schedule);
-        let request = Request { task, proof: auth.proof(), challenges, transaction, bytes, doubted: false };
+        let request = Request { task, attempt, transaction, bytes };
         self.under_way.insert(id, request);
         Ok(())
     }
@@ -133,7 +137,10 @@ impl Requests {
         message: Message<'m>,
     ) -> Result<Option<(Request, Answer<'m>)>, Dropped> {
         let Some(request) = self.under_way.get_mut(&message.id()) else { return Ok(None) };
-        let answer = request.judge(message)?;
+        if message.method() != request.task.method() {
+            return Err(Dropped::UnexpectedMethod);
+        }
+        let answer = self.login.handle_response(&mut request.attempt, message)?.into();
         Ok(self.under_way.remove(&message.id()).map(|request| (request, answer)))
     }
 
@@ -145,7 +152,7 @@ impl Requests {
             Fired::Resend => Some(Due::Resend(id)),
             Fired::TimedOut => {
                 let request = self.under_way.remove(&id)?;
-                Some(Due::TimedOut { task: request.task, doubted: request.doubted })
+                Some(Due::TimedOut { task: request.task, violated: request.attempt.is_violated() })
             }
         }
     }
@@ -168,72 +175,38 @@ impl Requests {
 }
 
 impl Request {
-    /// Decides what a response is worth, in the order of RFC 8489 §6.3 and §9.2.5.
-    fn judge<'m>(&mut self, message: Message<'m>) -> Result<Answer<'m>, Dropped> {
-        if message.method() != self.task.method() {
-            return Err(Dropped::UnexpectedMethod);
-        }
-        if message.fingerprint() == Some(false) {
-            return Err(Dropped::BadFingerprint);
-        }
-        let unknown = message.unknown_required().next().map(BadAnswer::UnknownAttribute);
-        let refusal = refusal(&message);
-        if let Some(refusal @ ErrorCode { code: UNAUTHENTICATED | STALE_NONCE, .. }) = refusal {
-            return Ok(match unknown {
-                Some(unknown) => Answer::Failed(Failure::Unusable(unknown)),
-                None => Answer::Challenge(refusal.into()),
-            });
-        }
-        if auth::is_bid_down(&message) {
-            return Err(Dropped::MissingAttribute);
-        }
-        let believed = self.believe(message, refusal)?;
-        Ok(match (unknown, believed, refusal) {
-            (Some(unknown), ..) => Answer::Failed(Failure::Unusable(unknown)),
-            (None, Believed::Success(message), _) => Answer::Granted(message),
-            (None, Believed::Error, Some(refusal)) => {
-                Answer::Failed(Failure::Refused(refusal.into(), elsewhere(&message)))
-            }
-            (None, Believed::Error, None) => {
-                Answer::Failed(Failure::Unusable(BadAnswer::Lacks("ERROR-CODE")))
-            }
-        })
-    }
-
-    /// Whether somebody who knows our password vouches for the response. Before the first challenge nobody
-    /// can, and only an error is believed: a success would have us use an allocation of who knows whom.
-    fn believe<'m>(
-        &mut self,
-        message: Message<'m>,
-        refusal: Option<ErrorCode<'_>>,
-    ) -> Result<Believed<'m>, Dropped> {
-        //= RFC 8489 §9.2.5
-        //# If the response is an error response with an error code of 400 (Bad Request) and does not contain
-        //# either the MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 attribute, then the response MUST be
-        //# discarded, as if it were never received.
-        if refusal.is_some_and(|refusal| refusal.code == 400) && !message.has_integrity() {
-            return Err(Dropped::BadIntegrity);
-        }
-        let verified = self.proof.as_ref().map(|proof| proof.verify(message));
-        match (message.class(), verified) {
-            (Class::Success, Some(Ok(message))) => Ok(Believed::Success(message)),
-            (Class::Error, None | Some(Ok(_))) => Ok(Believed::Error),
-            _ => {
-                self.doubted = true;
-                Err(Dropped::BadIntegrity)
-            }
-        }
-    }
-
     /// See [`Transaction::rtt`].
     pub(crate) fn rtt(&self, now: Instant) -> Option<Duration> {
         self.transaction.rtt(now)
     }
 }
 
-enum Believed<'m> {
-    Success(Authenticated<Message<'m>>),
-    Error,
+impl<'m> From<Verdict<'m>> for Answer<'m> {
+    fn from(verdict: Verdict<'m>) -> Self {
+        match verdict {
+            Verdict::Again => Self::Again,
+            Verdict::Granted(message) => Self::Granted(message),
+            //= RFC 8489 §14.8
+            //# receivers MUST validate the MESSAGE-INTEGRITY of this response before redirecting themselves to
+            //# an alternate server.
+            Verdict::Refused { code, proven } => {
+                Self::Failed(Failure::Refused(code.into(), proven.and_then(|message| elsewhere(&message))))
+            }
+            Verdict::Failed(why) => Self::Failed(why.into()),
+        }
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(why: LoginError) -> Self {
+        match why {
+            LoginError::BidDown => Self::BidDown,
+            LoginError::NoKnownAlgorithm => Self::Unusable(BadAnswer::NoKnownAlgorithm),
+            LoginError::Lacks(what) => Self::Unusable(BadAnswer::Lacks(what)),
+            LoginError::UnknownAttribute(kind) => Self::Unusable(BadAnswer::UnknownAttribute(kind)),
+            _ => Self::Violated,
+        }
+    }
 }
 
 impl Task {
@@ -280,21 +253,17 @@ impl From<Failure> for LostReason {
     }
 }
 
-fn refusal<'m>(message: &Message<'m>) -> Option<ErrorCode<'m>> {
-    (message.class() == Class::Error).then(|| message.find()).flatten()
-}
-
 fn elsewhere(message: &Message<'_>) -> Option<SocketAddr> {
     message.find().map(|AlternateServer(to)| to)
 }
 
-fn write(task: Task, id: TransactionId, auth: &Auth, config: &Config) -> Result<Vec<u8>, EncodeError> {
-    let mut buf = [0; MAX_TRANSMIT];
-    let builder = Builder::new(&mut buf, Class::Request, task.method(), id);
+/// A request but for who asks.
+fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) -> Builder<'b> {
+    let builder = Builder::new(buf, Class::Request, task.method(), id);
     let software = config.software.as_deref().map(Software);
     // Asked for less than a second, a Refresh would delete.
     let lifetime = Lifetime(config.lifetime.max(Duration::from_secs(1)));
-    let builder = match task {
+    match task {
         Task::Allocate => {
             // A server that never heard of IPv6 relays refuses the attribute, and IPv4 goes without saying.
             let family = (config.family == Family::Ipv6).then_some(RequestedAddressFamily(Family::Ipv6));
@@ -310,8 +279,7 @@ fn write(task: Task, id: TransactionId, auth: &Auth, config: &Config) -> Result<
         Task::Bind { peer, channel } => {
             builder.attribute(&ChannelNumberAttribute::from(channel)).attribute(&XorPeerAddress(peer))
         }
-    };
-    auth.finish(builder, &config.credentials).map(Vec::from)
+    }
 }
 
 /// RFC 8656 §19: there is no allocation on this 5-tuple.

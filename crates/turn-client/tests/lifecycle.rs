@@ -400,13 +400,14 @@ fn refused_with(code: u16) -> AllocateFailure {
 }
 
 #[test]
-fn a_server_may_refuse_before_the_login() {
+fn a_server_may_refuse_before_the_login_but_not_send_us_elsewhere() {
+    // STUN-14.8-2: nobody vouches for the 300, so the address in it is nobody's word.
     let mut server = Server::new();
     server.fault(Method::ALLOCATE, Fault::RefuseUnsigned(300), 1);
     let mut world = World::with(config(), server);
     world.run(secs(1.0));
-    let to = at("192.0.2.200:3478");
-    assert_eq!(world.events(), [Event::Failed(AllocateFailure::Redirected { to })]);
+    let why = Refusal::new(300, "No");
+    assert_eq!(world.events(), [Event::Failed(AllocateFailure::Refused(why))]);
 }
 
 #[test]
