@@ -37,7 +37,7 @@ pub(super) enum Signed {
 
 /// What a response is worth.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "the owner must know what to do with each")]
 pub enum Verdict<'m> {
     /// The server has done it, and has proven that it knows the password.
     Granted(Authenticated<Message<'m>>),
