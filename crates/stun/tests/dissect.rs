@@ -135,6 +135,22 @@ fn what_stands_behind_the_seal_is_shown_as_hidden() {
     assert_eq!(standing, [(MESSAGE_INTEGRITY, Standing::Seal), (UseCandidate::TYPE, Standing::Hidden)]);
 }
 
+/// RFC 8489 §14.5: behind MESSAGE-INTEGRITY only the other seals count, and nothing counts twice.
+#[test]
+fn a_seal_that_comes_again_or_too_late_is_none() {
+    use Standing::{Hidden, Seal};
+    for (kinds, standing) in [
+        (&[MESSAGE_INTEGRITY, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256][..], &[Seal, Hidden, Seal][..]),
+        (&[MESSAGE_INTEGRITY_SHA256, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256], &[Seal, Hidden, Hidden]),
+        (&[FINGERPRINT, FINGERPRINT, MESSAGE_INTEGRITY, Software::TYPE], &[Seal, Hidden, Hidden, Hidden]),
+    ] {
+        let body: Vec<u8> = kinds.iter().flat_map(|kind| [kind.to_be_bytes(), [0, 0]].concat()).collect();
+        let bytes = with_body(&body);
+        let found: Vec<_> = Dissection::of(&bytes).parts().map(|part| part.standing).collect();
+        assert_eq!(found, standing, "{kinds:x?}");
+    }
+}
+
 #[test]
 fn of_a_short_header_it_shows_what_is_there() {
     let whole = signed("a", false);
