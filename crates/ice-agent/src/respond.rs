@@ -73,10 +73,10 @@ impl Session {
         if !unknown.is_empty() {
             return Ok(Verdict::UnknownAttributes(unknown));
         }
-        let (Some(Priority(priority)), Some(claim)) = (check.find(), Claim::of(check)) else {
+        let (Some(Priority(priority)), Ok(claim)) = (check.find(), Claim::of(check)) else {
             return Ok(Verdict::Error(ErrorCode::BAD_REQUEST));
         };
-        match shared.stance.meet(claim, shared.config.lite) {
+        match claim.map_or(Conflict::None, |claim| shared.stance.meet(claim, shared.config.lite)) {
             Conflict::Refuse => return Ok(Verdict::Error(ErrorCode::ROLE_CONFLICT)),
             Conflict::Yielded => self.handle_role_change(shared),
             Conflict::None => {}

@@ -84,14 +84,21 @@ impl Stance {
     }
 }
 
+/// A check claims both roles, or one that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadClaim;
+
 impl Claim {
-    /// What the message claims; none if it claims nothing or both.
-    pub(crate) fn of(message: &Message<'_>) -> Option<Self> {
-        match (message.find::<IceControlling>(), message.find::<IceControlled>()) {
-            (Some(IceControlling(tie_breaker)), None) => Some(Self { role: Role::Controlling, tie_breaker }),
-            (None, Some(IceControlled(tie_breaker))) => Some(Self { role: Role::Controlled, tie_breaker }),
-            _ => None,
-        }
+    /// What the message claims. There are old peers that claim nothing: a conflict with them cannot be seen.
+    pub(crate) fn of(message: &Message<'_>) -> Result<Option<Self>, BadClaim> {
+        let claims = (message.get::<IceControlling>(), message.get::<IceControlled>());
+        let (role, tie_breaker) = match claims {
+            (None, None) => return Ok(None),
+            (Some(Ok(IceControlling(tie_breaker))), None) => (Role::Controlling, tie_breaker),
+            (None, Some(Ok(IceControlled(tie_breaker)))) => (Role::Controlled, tie_breaker),
+            _ => return Err(BadClaim),
+        };
+        Ok(Some(Self { role, tie_breaker }))
     }
 }
 

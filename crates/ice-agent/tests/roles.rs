@@ -42,6 +42,18 @@ fn a_conflict_in_a_check_of_the_peer_is_settled_by_the_tie_breakers() {
     }
 }
 
+/// ICE-7.3.1.1-3: there are old peers that claim nothing, and a conflict with them cannot be seen.
+#[test]
+fn a_check_that_claims_no_role_is_answered() {
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut scene = Scene::introduced(Config::new(role));
+        let question = Question { controlling: None, controlled: None, ..scene.question() };
+        assert_eq!(scene.ask(theirs(0), &question), Received::Consumed);
+        assert_eq!(scene.answers()[0].code, None);
+        assert_eq!(scene.agent.role(), role);
+    }
+}
+
 /// ICE-7.2.5.1-1, ICE-7.2.5.1-2, ICE-7.2.5.1-3: the six cells that meet in an answer. Whatever the tie-breakers
 /// were, the peer has decided.
 #[test]
