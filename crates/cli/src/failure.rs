@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use floe_ice_agent::ApiMisuse;
 use floe_stun::UriError;
+use floe_stun::credentials::NotOpaque;
 use floe_tokio::{BindError, QueryError, SendError};
 use thiserror::Error;
 
@@ -20,6 +21,8 @@ pub(crate) enum Failure {
         "{uri} needs credentials: give --user and --password, or set FLOE_TURN_USER and FLOE_TURN_PASSWORD"
     )]
     NoCredentials { uri: String },
+    #[error("user name or password cannot be used: {0}")]
+    NotOpaque(NotOpaque),
     #[error("{0}")]
     Users(String),
     #[error("--relay-only needs a relay: name a TURN server over UDP, such as turn:192.0.2.1:3478")]
@@ -78,7 +81,14 @@ impl Failure {
     }
 
     const fn is_wrong_usage(&self) -> bool {
-        matches!(self, Self::Uri(_) | Self::NoCredentials { .. } | Self::Users(_) | Self::NoTurnServer)
+        matches!(
+            self,
+            Self::Uri(_)
+                | Self::NoCredentials { .. }
+                | Self::NotOpaque(_)
+                | Self::Users(_)
+                | Self::NoTurnServer
+        )
     }
 }
 

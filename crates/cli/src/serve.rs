@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use floe_stun::credentials::opaque_string;
 use floe_tokio::{BindError, TurnServer, addresses};
 use floe_turn_server::{Config, PeerPolicy};
 
@@ -22,7 +23,8 @@ impl User {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-                Ok(Self { name: name.into(), password: password.into() })
+                let prepare = |text| opaque_string(text).map_err(|why| why.to_string());
+                Ok(Self { name: prepare(name)?, password: prepare(password)? })
             }
             _ => Err("expected NAME:PASSWORD, such as alice:secret".into()),
         }
@@ -173,6 +175,8 @@ mod tests {
     #[test]
     fn a_user_has_a_name_and_a_password() {
         assert_eq!(User::parse("a:b:c").unwrap().password, "b:c");
+        assert_eq!(User::parse("a:e\u{301}").unwrap().password, "\u{e9}", "as OpaqueString has it");
+        assert!(User::parse("a:b\tc").is_err());
         for text in ["", "a", "a:", ":b"] {
             assert!(User::parse(text).is_err(), "{text}");
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use floe_ice_agent::Server;
+use floe_stun::credentials::Credentials;
 use floe_stun::{Transport, Uri};
 
 use crate::ServerArguments;
@@ -34,7 +35,8 @@ impl Servers {
         match credentials {
             _ if uri.transport() != Transport::Udp => self.unsupported.push(uri),
             Some((user, password)) if uri.scheme().is_turn() => {
-                self.usable.push(Server::turn(uri, user, password));
+                let credentials = Credentials::prepare(&user, &password).map_err(Failure::NotOpaque)?;
+                self.usable.push(Server::turn_as(uri, credentials));
             }
             _ => self.usable.push(Server::stun(uri)),
         }

@@ -138,7 +138,7 @@ pub struct Server {
     /// Where it is and how to reach it.
     pub uri: Uri,
     /// Long-term credentials, for TURN.
-    pub credentials: Option<(String, Password)>,
+    pub credentials: Option<floe_stun::credentials::Credentials>,
 }
 
 impl Server {
@@ -152,10 +152,16 @@ impl Server {
         self.credentials.is_some()
     }
 
-    /// A TURN server with its credentials (RFC 8489 §9.2).
+    /// A TURN server with its credentials (RFC 8489 §9.2), both already prepared by OpaqueString; printable ASCII is.
     #[must_use]
     pub fn turn(uri: Uri, username: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { uri, credentials: Some((username.into(), Password::new(password))) }
+        Self::turn_as(uri, floe_stun::credentials::Credentials::new(username, Password::new(password)))
+    }
+
+    /// The same with credentials that are at hand.
+    #[must_use]
+    pub const fn turn_as(uri: Uri, credentials: floe_stun::credentials::Credentials) -> Self {
+        Self { uri, credentials: Some(credentials) }
     }
 }
 

@@ -18,7 +18,7 @@ use floe_stun::{
     Builder, Class, Dropped, Failure, Fired, Instant, Message, Method, Need, RequestId, SocketId,
     Transaction, TransactionId, Transport, Why,
 };
-use floe_turn_client::{AllocateFailure, Credentials, LostReason};
+use floe_turn_client::{AllocateFailure, LostReason};
 
 use crate::candidate::is_usable;
 use crate::config::{Server, TransportPolicy};
@@ -214,9 +214,8 @@ impl Gatherer {
         let rto = shared.config.requests.rto.max(shared.config.pacing.saturating_mul(crowd));
         let schedule = shared.config.requests.with_rto(rto);
         job.state = match &server.credentials {
-            Some((username, password)) => {
-                let credentials = Credentials::new(username.clone(), password.clone());
-                let mut config = floe_turn_client::Config::new(job.socket, job.to, credentials);
+            Some(credentials) => {
+                let mut config = floe_turn_client::Config::new(job.socket, job.to, credentials.clone());
                 config.family = Family::of(job.to.ip());
                 config.schedule = schedule;
                 JobState::Allocating { relay: self.relays.open(shared, config), until }
