@@ -283,13 +283,22 @@ pub struct Transmit<'b> {
     pub to: SocketAddr,
     /// The payload.
     pub bytes: &'b [u8],
+    /// Whether it may be cut into fragments on its way: it was padded to find out what becomes of those
+    /// (RFC 5780 §7.6). A host that forbids fragments makes an exception for it.
+    pub may_fragment: bool,
 }
 
 impl<'b> Transmit<'b> {
-    /// These bytes, from this socket, to this address.
+    /// These bytes, from this socket, to this address, in one piece.
     #[must_use]
     pub const fn new(socket: SocketId, to: SocketAddr, bytes: &'b [u8]) -> Self {
-        Self { socket, to, bytes }
+        Self { socket, to, bytes, may_fragment: false }
+    }
+
+    /// The same, in as many fragments as the path needs.
+    #[must_use]
+    pub const fn in_fragments(self) -> Self {
+        Self { may_fragment: true, ..self }
     }
 }
 

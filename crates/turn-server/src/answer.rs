@@ -12,6 +12,7 @@ use floe_stun::{Builder, Class, EncodeError, Instant, Integrity, Key, Message, M
 
 use crate::allocation::FiveTuple;
 use crate::auth::{Auth, OFFERED, Signature};
+use crate::behaviour::Discovered;
 
 /// Where an answer goes and what it must repeat of the request.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Reply {
 pub(crate) enum Body {
     /// Binding.
     Mapped,
+    /// Binding where behaviour discovery is served.
+    Discovered(Discovered),
     /// Allocate; `missing` tells why there is no IPv6 address beside it.
     Allocated { relayed: SocketAddr, lifetime: Duration, missing: Option<ErrorCode<'static>> },
     /// Refresh.
@@ -81,6 +84,7 @@ impl Reply {
         let builder = Builder::new(buf, class, self.method, self.id);
         let builder = match body {
             Body::Mapped => builder.attribute(&XorMappedAddress(self.to.client)),
+            Body::Discovered(found) => found.write(builder),
             Body::Allocated { relayed, lifetime, missing } => builder
                 .attribute(&XorRelayedAddress(*relayed))
                 .attribute(&Lifetime(*lifetime))

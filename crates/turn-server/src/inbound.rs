@@ -59,25 +59,38 @@ impl Server {
         }
     }
 
-    /// Whether a message is worth reading: a request that Floe could have written, or a Send indication with the few
-    /// attributes that it may have, of a client that has an allocation.
+    /// Whether a message is worth reading: a request that Floe could have written, or one with the few attributes of
+    /// what may be large, which is a Send indication of a client that has an allocation, and a Binding request with
+    /// PADDING where behaviour discovery is served.
     fn check_size(&self, tuple: FiveTuple, data: &[u8]) -> Result<(), Dropped> {
         if !Message::is_probably(data) {
             return Err(Dropped::NotStun);
         }
-        if !data.starts_with(&SEND_INDICATION) {
-            return if data.len() > MAX_TRANSMIT { Err(Dropped::TooLarge) } else { Ok(()) };
+        if data.starts_with(&SEND_INDICATION) {
+            self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
+        } else if data.len() <= MAX_TRANSMIT {
+            return Ok(());
+        } else if !data.starts_with(&BINDING_REQUEST) || !self.behaviour.serves(tuple.listener) {
+            return Err(Dropped::TooLarge);
         }
-        self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
-        if has_more_attributes(data, MAX_SEND_ATTRIBUTES) { Err(Dropped::TooLarge) } else { Ok(()) }
+        if has_more_attributes(data, MAX_LARGE_ATTRIBUTES) { Err(Dropped::TooLarge) } else { Ok(()) }
     }
 
     /// Binding needs no credentials and changes nothing, so a repeated one is worked out again.
     fn handle_binding(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
         self.check_answerable()?;
-        let unknown = unknown_attributes(message);
-        let body = if unknown.is_empty() { Body::Mapped } else { Body::Refused(Refusal::Unknown(unknown)) };
-        self.answer_stranger(Reply::new(tuple, message), body)
+        let mut reply = Reply::new(tuple, message);
+        let unknown = unknown_attributes(message, self.behaviour.understood(tuple.listener));
+        let body = match self.behaviour.answer(tuple, message) {
+            _ if !unknown.is_empty() => Body::Refused(Refusal::Unknown(unknown)),
+            None => Body::Mapped,
+            Some(Ok((to, found))) => {
+                reply.to = to;
+                Body::Discovered(found)
+            }
+            Some(Err(code)) => Body::Refused(code.into()),
+        };
+        self.answer_stranger(reply, body)
     }
 
     fn handle_request(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
@@ -110,7 +123,7 @@ impl Server {
         user: UserId,
         request: &Authenticated<Message<'_>>,
     ) -> Result<Option<Body>, Refusal> {
-        let unknown = unknown_attributes(request);
+        let unknown = unknown_attributes(request, &[]);
         if !unknown.is_empty() {
             return Err(Refusal::Unknown(unknown));
         }
@@ -200,17 +213,20 @@ fn has_more_attributes(data: &[u8], count: usize) -> bool {
 
 /// What a 420 lists (RFC 8489 §6.3.1). DONT-FRAGMENT in Allocate counts as unknown, for the host is not asked to
 /// set the bit (RFC 8656 §7.2).
-fn unknown_attributes(message: &Message<'_>) -> Vec<u16> {
+fn unknown_attributes(message: &Message<'_>, understood: &[u16]) -> Vec<u16> {
     let refuses_df = message.method() == Method::ALLOCATE && message.has(DontFragment::TYPE);
     let df = refuses_df.then_some(DontFragment::TYPE);
-    message.unknown_required().chain(df).take(MAX_UNKNOWN).collect()
+    message.unknown_required_but(understood).chain(df).take(MAX_UNKNOWN).collect()
 }
 
 /// Where a Send indication begins: the class and method of its type.
 const SEND_INDICATION: [u8; 2] = [0x00, 0x16];
 
+/// Where a Binding request begins.
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+
 /// XOR-PEER-ADDRESS, DATA, DONT-FRAGMENT, SOFTWARE, FINGERPRINT, and as many that are not known yet and need not be.
-const MAX_SEND_ATTRIBUTES: usize = 10;
+const MAX_LARGE_ATTRIBUTES: usize = 10;
 
 /// More of them tell the client nothing new.
 const MAX_UNKNOWN: usize = 32;

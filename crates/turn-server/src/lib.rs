@@ -56,6 +56,11 @@
 //! assert_eq!(answers, 1);
 //! ```
 //!
+//! # Two addresses
+//!
+//! A server with two IP addresses can help its clients to find out how their NATs map and filter (RFC 5780): the host
+//! lets it listen on the four corners of an [`AddressPair`], and calls [`Server::serve_discovery`].
+//!
 //! # What it leaves out
 //!
 //! TCP and TLS to clients, TCP allocations (RFC 6062), mobility (RFC 8016), two addresses for one allocation,
@@ -66,10 +71,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod address_pair;
 mod allocate;
 mod allocation;
 mod answer;
 mod auth;
+mod behaviour;
 mod channel;
 mod config;
 mod event;
@@ -85,6 +92,7 @@ mod relay;
 mod report;
 mod server;
 
+pub use address_pair::{AddressPair, AddressPairError};
 pub use config::{Config, Users};
 pub use event::{Event, Relayed, Released, Stats};
 pub use limits::Limits;

@@ -14,10 +14,11 @@ use floe_stun::{
 use crate::allocation::{Allocations, FiveTuple, Slot, Terms};
 use crate::answer::{Body, Reply, encode_icmp};
 use crate::auth::Auth;
+use crate::behaviour::Behaviour;
 use crate::own::Own;
 use crate::rate::RateLimit;
 use crate::report::Reports;
-use crate::{Config, Event, Released, Stats};
+use crate::{AddressPair, AddressPairError, Config, Event, Released, Stats};
 
 /// A STUN and TURN server over UDP; see [`floe_stun::door`] for the loop that drives it.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Server {
     pub(crate) terms: Terms,
     software: Option<String>,
     pub(crate) own: Own,
+    pub(crate) behaviour: Behaviour,
     closed: bool,
     pub(crate) allocations: Allocations,
     /// Needs whose client is gone before they are met.
@@ -69,6 +71,7 @@ impl Server {
             },
             software: config.software.map(|software| clip(software, MAX_SOFTWARE)),
             own: Own::new(relays, config.relay_ports.clone(), config.peers),
+            behaviour: Behaviour::default(),
             closed: false,
             allocations: Allocations::new(config.relay_ports),
             abandoned: BTreeSet::new(),
@@ -88,6 +91,30 @@ impl Server {
     /// of loopback, which are all that the server knows of its host.
     pub fn listen(&mut self, socket: SocketId, local: SocketAddr) {
         self.own.listeners.insert(socket, local);
+    }
+
+    /// Serves NAT behaviour discovery (RFC 5780) on these four sockets it listens on, each bound to its own address:
+    /// Binding answers name the address they come from and the other one, and come from there on request. It ends
+    /// when one of the four is closed. A server may have one pair of each family, or more.
+    ///
+    /// ```
+    /// use floe_stun::{Instant, SocketId};
+    /// use floe_turn_server::{AddressPair, Config, Server};
+    ///
+    /// let (primary, alternate) = ("192.0.2.1:3478".parse().unwrap(), "192.0.2.2:3479".parse().unwrap());
+    /// let pair = AddressPair::new(primary, alternate).unwrap();
+    /// let mut server = Server::new(Instant::ORIGIN, Config::new("example.org"), [7; 32]);
+    /// for (n, corner) in (0..).zip(pair.corners()) {
+    ///     server.listen(SocketId(n), corner); // a socket that the host has bound there
+    /// }
+    /// server.serve_discovery(&pair).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the server does not listen on all four, or serves discovery on one of them already; then nothing changes.
+    pub fn serve_discovery(&mut self, pair: &AddressPair) -> Result<(), AddressPairError> {
+        self.behaviour.add(pair, &self.own.listeners)
     }
 
     /// Counters.
@@ -142,6 +169,7 @@ impl Server {
         if self.own.listeners.remove(&socket).is_none() {
             return false;
         }
+        self.behaviour.remove(socket);
         self.outbox
             .retain(|queued| !matches!(queued, Queued::Answer(reply, _) if reply.to.listener == socket));
         for tuple in self.allocations.of_listener(socket) {
@@ -235,7 +263,13 @@ impl Machine for Server {
         while let Some(queued) = self.outbox.pop_front() {
             if let Some((to, len)) = self.encode(&queued, buf) {
                 let bytes = buf.get(..len).unwrap_or_default();
-                return Output::Transmit(Transmit::new(to.listener, to.client, bytes));
+                let transmit = Transmit::new(to.listener, to.client, bytes);
+                return Output::Transmit(match queued {
+                    Queued::Answer(_, Body::Discovered(found)) if found.is_padded() => {
+                        transmit.in_fragments()
+                    }
+                    _ => transmit,
+                });
             }
             match queued {
                 Queued::Need(need) => return Output::Need(need),
