@@ -1,15 +1,15 @@
-//! The discovery of RFC 5780 finds what each NAT of the virtual network is.
+//! The discovery of RFC 5780, our client at our server, finds what each NAT of the virtual network is.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is missing is a failed test")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use floe_netsim::{Filtering, Hairpin, Mapping, NatBehaviour, Network, Socket};
-use floe_stun::attribute::{ChangeRequest, OtherAddress, ResponsePort, XorMappedAddress};
+use floe_netsim::{Delivery, Filtering, Hairpin, Mapping, NatBehaviour, Network, Socket};
 use floe_stun::behaviour::{
     BehaviourClient, BehaviourConfig, BehaviourEvent, Certainty, Dependence, Obstacle, Test,
 };
-use floe_stun::{Builder, Class, Input, Instant, MAX_TRANSMIT, Machine, Message, Method, Output, SocketId};
+use floe_stun::{Input, Instant, MAX_TRANSMIT, Machine, Output, SocketId};
+use floe_turn_server::{AddressPair, Config, Server as TurnServer};
 
 const PRIMARY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
 const OTHER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 3479);
@@ -80,86 +80,101 @@ fn discover(
     longest_rest: Option<Duration>,
 ) -> Vec<BehaviourEvent> {
     let mut net = Network::new([7; 32]);
-    let host = net.add_host("server", &[PRIMARY.ip(), OTHER.ip()]);
-    let listeners: Vec<Socket> = [PRIMARY.ip(), OTHER.ip()]
-        .into_iter()
-        .flat_map(|ip| [PRIMARY.port(), OTHER.port()].map(|port| SocketAddr::new(ip, port)))
-        .map(|address| net.bind(host, address).unwrap())
-        .collect();
-    let home = match nat {
-        Some(behaviour) => {
-            let nat = net.add_nat("nat", Ipv4Addr::new(203, 0, 113, 1), behaviour);
-            net.add_host_behind(nat, "client", &[IpAddr::from([192, 168, 1, 2])])
-        }
-        None => net.add_host("client", &[IpAddr::from([198, 51, 100, 1])]),
-    };
-    let ip = if nat.is_some() { IpAddr::from([192, 168, 1, 2]) } else { IpAddr::from([198, 51, 100, 1]) };
-    let sockets: Vec<Socket> =
-        (5000..5003).map(|port| net.bind(home, SocketAddr::new(ip, port)).unwrap()).collect();
-    let mut config =
-        BehaviourConfig::new((SocketId(0), sockets[0].local_addr()), SocketId(1), SocketId(2), PRIMARY);
-    config.longest_rest = longest_rest;
-    let mut client = BehaviourClient::new(Instant::ORIGIN, config, [1; 32]);
-
-    let (mut found, mut buf) = (Vec::new(), [0; MAX_TRANSMIT]);
+    let mut server = At::server(&mut net, server);
+    let (mut client, mut found) = (At::client(&mut net, nat, longest_rest), Vec::new());
     loop {
-        let until = loop {
-            match client.poll_output(&mut buf) {
-                Output::Transmit(t) => net.send(sockets[t.socket.0 as usize], t.to, t.bytes),
-                Output::Event(event) => found.push(event),
-                Output::Wait { until, .. } => break Some(until),
-                Output::Need(_) => unreachable!("it needs nothing"),
-                Output::Idle => break None,
-            }
-        };
-        let Some(until) = until else { return found };
+        server.drain(&mut net, |event| unreachable!("{event:?}"));
+        let Some(until) = client.drain(&mut net, |event| found.push(event)) else { return found };
         let limit = Duration::from_nanos(until.as_nanos());
-        let now = |net: &Network| Instant::from_duration(net.now());
         match net.step(limit) {
-            Some(delivery) => match sockets.iter().position(|socket| *socket == delivery.socket) {
-                Some(n) => {
-                    let socket = SocketId(u32::try_from(n).unwrap());
-                    let input = Input::Datagram { socket, from: delivery.from, data: &delivery.data };
-                    let _ = client.handle_input(now(&net), input);
-                }
-                None if server != Server::Silent => {
-                    answer(&mut net, &listeners, server, delivery.socket, delivery.from, &delivery.data);
-                }
-                None => {}
-            },
+            Some(delivery) => {
+                server.hear(&net, &delivery);
+                client.hear(&net, &delivery);
+            }
             None if net.now() >= limit => {
-                let _ = client.handle_input(now(&net), Input::Timeout);
+                let _ = client.machine.handle_input(now(&net), Input::Timeout);
             }
             None => {}
         }
     }
 }
 
-/// A server of RFC 5780 §6 with two addresses.
-fn answer(net: &mut Network, all: &[Socket], server: Server, at: Socket, from: SocketAddr, data: &[u8]) {
-    let Ok(request) = Message::decode(data) else { return };
-    let change = request.find().unwrap_or(ChangeRequest { ip: false, port: false });
-    let local = at.local_addr();
-    let other_ip = if local.ip() == PRIMARY.ip() { OTHER.ip() } else { PRIMARY.ip() };
-    let other_port = if local.port() == PRIMARY.port() { OTHER.port() } else { PRIMARY.port() };
-    let source = SocketAddr::new(
-        if change.ip { other_ip } else { local.ip() },
-        if change.port { other_port } else { local.port() },
-    );
-    let other = SocketAddr::new(other_ip, other_port);
-    let mut buf = [0; 256];
-    let bytes = Builder::new(&mut buf, Class::Success, Method::BINDING, request.id())
-        .attribute(&XorMappedAddress(from))
-        .maybe((server == Server::Whole).then_some(&OtherAddress(other)))
-        .fingerprint()
-        .finish()
-        .unwrap();
-    let to = match request.find() {
-        Some(ResponsePort(port)) => SocketAddr::new(from.ip(), port),
-        None => from,
-    };
-    let socket = all.iter().find(|socket| socket.local_addr() == source).unwrap();
-    net.send(*socket, to, bytes);
+/// A machine and its sockets, by their numbers.
+struct At<M> {
+    machine: M,
+    sockets: Vec<Socket>,
+}
+
+impl At<TurnServer> {
+    fn server(net: &mut Network, kind: Server) -> Self {
+        let pair = AddressPair::new(PRIMARY, OTHER).unwrap();
+        let host = net.add_host("server", &[PRIMARY.ip(), OTHER.ip()]);
+        let sockets: Vec<_> = pair.corners().map(|corner| net.bind(host, corner).unwrap()).into();
+        let mut machine = TurnServer::new(Instant::ORIGIN, Config::new("floe.test"), [3; 32]);
+        let heard = match kind {
+            Server::Whole => 4,
+            Server::OneAddress => 1,
+            Server::Silent => 0,
+        };
+        for (n, socket) in (0..).zip(&sockets[..heard]) {
+            machine.listen(SocketId(n), socket.local_addr());
+        }
+        if kind == Server::Whole {
+            machine.serve_discovery(&pair).unwrap();
+        }
+        Self { machine, sockets }
+    }
+}
+
+impl At<BehaviourClient> {
+    fn client(net: &mut Network, nat: Option<NatBehaviour>, longest_rest: Option<Duration>) -> Self {
+        let (home, ip) = match nat {
+            Some(behaviour) => {
+                let ip = IpAddr::from([192, 168, 1, 2]);
+                let nat = net.add_nat("nat", Ipv4Addr::new(203, 0, 113, 1), behaviour);
+                (net.add_host_behind(nat, "client", &[ip]), ip)
+            }
+            None => {
+                let ip = IpAddr::from([198, 51, 100, 1]);
+                (net.add_host("client", &[ip]), ip)
+            }
+        };
+        let sockets: Vec<_> =
+            (5000..5003).map(|port| net.bind(home, SocketAddr::new(ip, port)).unwrap()).collect();
+        let first = (SocketId(0), sockets[0].local_addr());
+        let mut config = BehaviourConfig::new(first, SocketId(1), SocketId(2), PRIMARY);
+        config.longest_rest = longest_rest;
+        Self { machine: BehaviourClient::new(Instant::ORIGIN, config, [1; 32]), sockets }
+    }
+}
+
+impl<M: Machine> At<M> {
+    /// Sends what the machine wants sent; until when it waits, if it does.
+    fn drain(&mut self, net: &mut Network, mut tell: impl FnMut(M::Event)) -> Option<Instant> {
+        let mut buf = [0; MAX_TRANSMIT];
+        loop {
+            match self.machine.poll_output(&mut buf) {
+                Output::Transmit(t) => net.send(self.sockets[t.socket.0 as usize], t.to, t.bytes),
+                Output::Event(event) => tell(event),
+                Output::Wait { until, .. } => return Some(until),
+                Output::Need(_) => unreachable!("it needs nothing"),
+                Output::Idle => return None,
+            }
+        }
+    }
+
+    /// Hands in a datagram if it came to one of the machine's sockets.
+    fn hear(&mut self, net: &Network, delivery: &Delivery) {
+        if let Some(n) = self.sockets.iter().position(|socket| *socket == delivery.socket) {
+            let socket = SocketId(u32::try_from(n).unwrap());
+            let input = Input::Datagram { socket, from: delivery.from, data: &delivery.data };
+            let _ = self.machine.handle_input(now(net), input);
+        }
+    }
+}
+
+fn now(net: &Network) -> Instant {
+    Instant::from_duration(net.now())
 }
 
 fn mapping(found: &[BehaviourEvent]) -> Option<Dependence> {
