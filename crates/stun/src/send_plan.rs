@@ -48,6 +48,14 @@ impl SendPlan {
         Self::with_header(socket, to, &header, len, 0)
     }
 
+    /// The same over a stream, where every frame ends on a multiple of 4 (RFC 8656 §12.5).
+    #[must_use]
+    pub fn padded(self) -> Self {
+        let frame = self.headroom() + usize::from(self.len);
+        let tailroom = u8::try_from(frame.next_multiple_of(4) - frame).unwrap_or(0);
+        Self { tailroom, ..self }
+    }
+
     /// Through a relay by a Send indication (RFC 8656 §11.1): 36 bytes in front for an IPv4 peer, 48 for IPv6.
     #[must_use]
     pub fn send_indication(
@@ -219,6 +227,22 @@ fn indication_header(
 mod tests {
     use super::*;
     use crate::Message;
+
+    #[test]
+    fn on_a_stream_channel_data_ends_on_a_multiple_of_four() {
+        let relay = "192.0.2.1:3478".parse().unwrap();
+        for len in 0..9 {
+            let plan = SendPlan::channel(SocketId(0), relay, ChannelNumber::MIN, len).unwrap().padded();
+            let mut packet = alloc::vec![0xAA; plan.packet_len()];
+            plan.wrap(&mut packet);
+            assert_eq!(packet.len(), 4 + len.next_multiple_of(4));
+            assert_eq!(usize::from(packet[3]), len, "padding is not counted");
+            assert!(packet[4 + len..].iter().all(|byte| *byte == 0));
+        }
+        let plan =
+            SendPlan::send_indication(SocketId(0), relay, relay, TransactionId::from([1; 12]), 5).unwrap();
+        assert_eq!(plan.padded().packet_len(), plan.packet_len());
+    }
 
     #[test]
     fn a_wrapped_send_indication_decodes_to_peer_and_data() {

@@ -157,6 +157,32 @@ impl Cutter {
     ///
     /// If no frame can begin like this. The same error comes back for ever: the stream is to be closed.
     pub fn cut<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Frame<'a>>, StreamError> {
+        let framing = self.framing;
+        Ok(self.take(input)?.and_then(|bytes| framing.read(bytes)))
+    }
+
+    /// The same, the frame being the datagram that it would have been over UDP: what a machine takes as
+    /// [`Input::Datagram`](crate::Input::Datagram), with the stream's name and the address at its other end.
+    ///
+    /// ```
+    /// use floe_stun::stream::{Cutter, Framing};
+    ///
+    /// let mut cutter = Cutter::new(Framing::Turn);
+    /// let mut stream = &b"\x40\x01\0\x02hi\0\0\x40"[..];
+    /// assert_eq!(cutter.datagram(&mut stream), Ok(Some(&b"\x40\x01\0\x02hi\0\0"[..])));
+    /// assert_eq!(cutter.datagram(&mut stream), Ok(None));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::cut`].
+    pub fn datagram<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<&'a [u8]>, StreamError> {
+        let framing = self.framing;
+        Ok(self.take(input)?.map(|bytes| framing.payload(bytes)))
+    }
+
+    /// The bytes of the next frame.
+    fn take<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<&'a [u8]>, StreamError> {
         match self.state {
             State::Broken(error) => return Err(error),
             State::Lent => self.forget(),
@@ -164,8 +190,8 @@ impl Cutter {
         }
         let place = self.advance(input).inspect_err(|error| self.state = State::Broken(*error))?;
         Ok(match place {
-            Some(Place::Input(bytes)) => self.framing.read(bytes),
-            Some(Place::Held) => self.framing.read(&self.held),
+            Some(Place::Input(bytes)) => Some(bytes),
+            Some(Place::Held) => Some(&self.held),
             None => None,
         })
     }
@@ -297,10 +323,16 @@ impl Framing {
         matches!(self, Self::Rfc4571) && frame.len() == PREFIX_LEN
     }
 
+    /// What a whole frame carries.
+    fn payload(self, frame: &[u8]) -> &[u8] {
+        let prefix = if matches!(self, Self::Rfc4571) { PREFIX_LEN } else { 0 };
+        frame.get(prefix..).unwrap_or_default()
+    }
+
     /// Reads a whole frame.
     fn read(self, frame: &[u8]) -> Option<Frame<'_>> {
         match (self, frame.first()?) {
-            (Self::Rfc4571, _) => frame.get(PREFIX_LEN..).map(Frame::Packet),
+            (Self::Rfc4571, _) => Some(Frame::Packet(self.payload(frame))),
             (_, 0x00..=0x03) => Some(Frame::Stun(frame)),
             _ => ChannelData::decode(frame).ok().map(Frame::ChannelData),
         }
