@@ -112,11 +112,11 @@ impl Transport {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Input<'p> {
-    /// A datagram arrived.
+    /// A datagram arrived, or a frame of a stream, cut by [`Cutter::datagram`](crate::stream::Cutter::datagram).
     Datagram {
-        /// The socket it arrived on.
+        /// The socket or stream it arrived on.
         socket: SocketId,
-        /// Its source.
+        /// Its source; of a stream, the address at its other end.
         from: SocketAddr,
         /// Its payload.
         data: &'p [u8],

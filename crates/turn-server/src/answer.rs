@@ -5,13 +5,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, ErrorCode, Family, IcmpAttribute, Lifetime, Nonce, Realm, Software, UnknownAttributes,
+    AddressErrorCode, ErrorCode, Family, IcmpAttribute, Lifetime, Software, UnknownAttributes,
     XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{Builder, Class, EncodeError, Instant, Integrity, Key, Message, Method, TransactionId};
 
 use crate::allocation::FiveTuple;
-use crate::auth::{Auth, OFFERED, Signature};
+use crate::auth::{Auth, Signature};
 use crate::behaviour::Discovered;
 
 /// Where an answer goes and what it must repeat of the request.
@@ -96,11 +96,9 @@ impl Reply {
             Body::Refused(Refusal::Unknown(types)) => builder
                 .attribute(&self.error(ErrorCode::UNKNOWN_ATTRIBUTE))
                 .attribute(&UnknownAttributes::new(types)),
-            Body::Refused(Refusal::Challenge(code)) => builder
-                .attribute(&self.error(*code))
-                .attribute(&Realm(auth.realm()))
-                .attribute(&Nonce(&auth.nonce(now, self.to.client)))
-                .attribute(&OFFERED),
+            Body::Refused(Refusal::Challenge(code)) => {
+                auth.gate().challenge(builder.attribute(&self.error(*code)), now, self.to.client)
+            }
         };
         let known = self.signature.and_then(|signature| auth.key(signature));
         let software = known.and(software).map(Software);

@@ -82,7 +82,6 @@ mod config;
 mod event;
 mod inbound;
 mod limits;
-mod nonce;
 mod own;
 mod permission;
 mod policy;

@@ -57,12 +57,11 @@ impl Server {
     #[must_use]
     pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
         let mut chance = Chance::new(seed);
-        let realm = clip(config.realm, MAX_REALM);
         let relays = if config.users.is_empty() { Vec::new() } else { config.relay_addresses };
         let rate = config.limits.unauthenticated_per_second;
         Self {
             now,
-            auth: Auth::new(realm, &config.users, config.nonce_lifetime, chance.seed()),
+            auth: Auth::new(config.realm, &config.users, config.nonce_lifetime, chance.seed()),
             terms: Terms {
                 peers: config.peers,
                 limits: config.limits,
@@ -300,7 +299,5 @@ fn clip(mut text: String, max: usize) -> String {
     text
 }
 
-/// RFC 8489 §14.9.
-const MAX_REALM: usize = 763;
 /// RFC 8489 §14.14.
 const MAX_SOFTWARE: usize = 509;
