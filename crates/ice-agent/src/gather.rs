@@ -18,7 +18,7 @@ use floe_stun::{
     Builder, Class, Dropped, Failure, Fired, Instant, Message, Method, Need, RequestId, SocketId,
     Transaction, TransactionId, Transport, Why,
 };
-use floe_turn_client::{AllocateFailure, LostReason};
+use floe_turn_client::{AllocateFailure, LostReason, Wanted};
 
 use crate::candidate::is_usable;
 use crate::config::{Server, TransportPolicy};
@@ -216,7 +216,7 @@ impl Gatherer {
         job.state = match &server.credentials {
             Some(credentials) => {
                 let mut config = floe_turn_client::Config::new(job.socket, job.to, credentials.clone());
-                config.family = Family::of(job.to.ip());
+                config.wanted = Wanted::Address(Family::of(job.to.ip()));
                 config.schedule = schedule;
                 JobState::Allocating { relay: self.relays.open(shared, config), until }
             }

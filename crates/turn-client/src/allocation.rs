@@ -13,10 +13,13 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe_stun::attribute::{Family, Lifetime, XorMappedAddress, XorRelayedAddress};
+use floe_stun::attribute::{
+    AddressErrorCode, Attribute, ErrorCode, Family, Lifetime, ReservationToken, XorMappedAddress,
+    XorRelayedAddress,
+};
 use floe_stun::{Chance, Instant, Message};
 
-use crate::BadAnswer;
+use crate::{BadAnswer, Refusal, Wanted};
 
 /// Where the one allocation of a client stands.
 #[derive(Debug)]
@@ -37,9 +40,7 @@ pub(crate) enum Allocation {
 /// An allocation that is held.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) relayed: SocketAddr,
-    pub(crate) mapped: SocketAddr,
-    lifetime: Duration,
+    pub(crate) grant: Grant,
     expires_at: Instant,
     refresh: Refresh,
 }
@@ -51,49 +52,79 @@ enum Refresh {
 }
 
 /// What a success response to Allocate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) relayed: SocketAddr,
+    /// The IPv6 one beside an IPv4 one.
+    pub(crate) second: Option<SocketAddr>,
+    /// The family that was asked for and is not there, and why.
+    pub(crate) missing: Option<(Family, Refusal)>,
     pub(crate) mapped: SocketAddr,
     pub(crate) lifetime: Duration,
+    pub(crate) reserved: Option<ReservationToken>,
 }
 
 impl Grant {
     /// Reads it and checks that it is what we asked for (RFC 8656 §7.3).
-    pub(crate) fn read(message: &Message<'_>, family: Family) -> Result<Self, BadAnswer> {
-        let XorRelayedAddress(relayed) = message.find().ok_or(BadAnswer::Lacks("XOR-RELAYED-ADDRESS"))?;
+    pub(crate) fn read(message: &Message<'_>, wanted: Wanted) -> Result<Self, BadAnswer> {
+        let mut relayed = relayed(message);
+        let first = relayed.next().ok_or(BadAnswer::Lacks("XOR-RELAYED-ADDRESS"))?;
+        let second = relayed.next().filter(|second| second.is_ipv4() != first.is_ipv4());
+        if !wanted.includes(Family::of(first.ip())) || second.is_some() && wanted != Wanted::Both {
+            return Err(BadAnswer::WrongFamily);
+        }
         let XorMappedAddress(mapped) = message.find().ok_or(BadAnswer::Lacks("XOR-MAPPED-ADDRESS"))?;
         let Lifetime(lifetime) = message.find().ok_or(BadAnswer::Lacks("LIFETIME"))?;
         if lifetime.is_zero() {
             return Err(BadAnswer::Lacks("a LIFETIME above zero"));
         }
-        if Family::of(relayed.ip()) != family {
-            return Err(BadAnswer::WrongFamily);
-        }
-        Ok(Self { relayed, mapped, lifetime })
+        let missing = message
+            .find()
+            .map(|AddressErrorCode { family, code, reason }| (family, ErrorCode { code, reason }.into()));
+        // IPv4 first, however the server ordered them.
+        let (relayed, second) = match second {
+            Some(second) if second.is_ipv4() => (second, Some(first)),
+            second => (first, second),
+        };
+        Ok(Self { relayed, second, missing, mapped, lifetime, reserved: message.find() })
+    }
+
+    /// Whether peers of this family can be reached.
+    pub(crate) fn has(&self, family: Family) -> bool {
+        [Some(self.relayed), self.second]
+            .into_iter()
+            .flatten()
+            .any(|relayed| Family::of(relayed.ip()) == family)
     }
 }
 
+fn relayed<'m>(message: &Message<'m>) -> impl Iterator<Item = SocketAddr> + use<'m> {
+    let id = message.id();
+    let values = message.attributes().filter(|raw| raw.kind == XorRelayedAddress::TYPE);
+    values.filter_map(move |raw| {
+        XorRelayedAddress::decode(raw.value, id).ok().map(|XorRelayedAddress(relayed)| relayed)
+    })
+}
+
 impl Live {
-    fn new(now: Instant, grant: &Grant, chance: &mut Chance) -> Self {
-        let Grant { relayed, mapped, lifetime } = *grant;
+    fn new(now: Instant, grant: Grant, chance: &mut Chance) -> Self {
+        let lifetime = grant.lifetime;
         let refresh = Refresh::At(now + refresh_after(lifetime, chance));
-        Self { relayed, mapped, lifetime, expires_at: now + lifetime, refresh }
+        Self { expires_at: now + lifetime, refresh, grant }
     }
 }
 
 impl Allocation {
     /// The server granted it.
-    pub(crate) fn handle_grant(&mut self, now: Instant, grant: &Grant, chance: &mut Chance) {
+    pub(crate) fn handle_grant(&mut self, now: Instant, grant: Grant, chance: &mut Chance) {
         *self = Self::Live(Live::new(now, grant, chance));
     }
 
     /// The server refreshed it, for the time it says or else for as long as before.
     pub(crate) fn handle_refreshed(&mut self, now: Instant, told: Option<Lifetime>, chance: &mut Chance) {
         let Self::Live(live) = self else { return };
-        let lifetime = told.map_or(live.lifetime, |Lifetime(lifetime)| lifetime);
-        let grant = Grant { relayed: live.relayed, mapped: live.mapped, lifetime };
-        *live = Live::new(now, &grant, chance);
+        let lifetime = told.map_or(live.grant.lifetime, |Lifetime(lifetime)| lifetime);
+        *live = Live::new(now, Grant { lifetime, ..live.grant.clone() }, chance);
     }
 
     /// The server has trouble of its own (5xx): tries again when half of the time left has passed, which ends

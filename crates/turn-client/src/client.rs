@@ -8,7 +8,7 @@ use floe_stun::attribute::{Family, IcmpAttribute};
 use floe_stun::credentials::Attempt;
 use floe_stun::{
     Authenticated, Chance, ChannelData, Class, Dropped, Drops, Icmp, Input, Instant, MAX_TRANSMIT, Machine,
-    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Transport, Why,
+    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Why,
 };
 
 use crate::allocation::{Allocation, Grant};
@@ -18,7 +18,7 @@ use crate::relay::{self, Content, PeerData};
 use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Failure, Request, Requests, Task};
 use crate::{AllocateFailure, Config, Event, LostReason, Refusal, SendError};
 
-/// One allocation on one TURN server over UDP, with its permissions and channels.
+/// One allocation on one TURN server, with its permissions and channels.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
@@ -121,6 +121,7 @@ impl Client {
             Some(channel) => SendPlan::channel(socket, server, channel, len),
             None => SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len),
         }
+        .map(|plan| if self.config.transport.is_stream() { plan.padded() } else { plan })
         .filter(|plan| plan.packet_len() <= MAX_UDP_PAYLOAD)
         .ok_or(SendError::TooLong { len })
     }
@@ -157,13 +158,19 @@ impl Client {
     /// What peers send to, while there is an allocation.
     #[must_use]
     pub fn relayed(&self) -> Option<SocketAddr> {
-        self.allocation.live().map(|live| live.relayed)
+        self.allocation.live().map(|live| live.grant.relayed)
+    }
+
+    /// The IPv6 address beside an IPv4 one, while there is an allocation of [`Wanted::Both`](crate::Wanted::Both).
+    #[must_use]
+    pub fn second_relayed(&self) -> Option<SocketAddr> {
+        self.allocation.live().and_then(|live| live.grant.second)
     }
 
     /// Our own address as the server saw it, while there is an allocation.
     #[must_use]
     pub fn mapped(&self) -> Option<SocketAddr> {
-        self.allocation.live().map(|live| live.mapped)
+        self.allocation.live().map(|live| live.grant.mapped)
     }
 
     /// Whether data to this peer would pass.
@@ -331,10 +338,7 @@ impl Client {
 
     fn handle_failed(&mut self, task: Task, failure: Failure) {
         match (task, failure) {
-            (Task::Allocate, failure) => {
-                self.end(Allocation::Over);
-                self.tell(Event::Failed(failure.into()));
-            }
+            (Task::Allocate, failure) => self.handle_not_allocated(failure),
             // Whatever it is that the server says: we have left.
             (Task::Delete, _) => self.left(),
             (task, Failure::Refused(why, _)) if why.code != ALLOCATION_MISMATCH => {
@@ -344,12 +348,26 @@ impl Client {
         }
     }
 
+    /// Asks for less at once, where that may help (RFC 8656 §7.4).
+    fn handle_not_allocated(&mut self, failure: Failure) {
+        match failure.code().and_then(|code| self.config.without_what_was_refused(code)) {
+            Some(config) => {
+                self.config = config;
+                self.ask(Task::Allocate);
+            }
+            None => {
+                self.end(Allocation::Over);
+                self.tell(Event::Failed(failure.into()));
+            }
+        }
+    }
+
     fn handle_grant(&mut self, rtt: Option<Duration>, answer: &Message<'_>) {
-        match Grant::read(answer, self.config.family) {
+        match Grant::read(answer, self.config.wanted) {
             Ok(grant) => {
-                self.allocation.handle_grant(self.now, &grant, &mut self.chance);
-                let Grant { relayed, mapped, lifetime } = grant;
-                self.tell(Event::Allocated { relayed, mapped, lifetime, rtt });
+                let Grant { relayed, second, missing, mapped, lifetime, reserved } = grant.clone();
+                self.allocation.handle_grant(self.now, grant, &mut self.chance);
+                self.tell(Event::Allocated { relayed, second, missing, mapped, lifetime, reserved, rtt });
             }
             //= RFC 8656 §7.3
             //# If these addresses are not part of an address family or families that the client is prepared to
@@ -468,7 +486,7 @@ impl Client {
     }
 
     fn ask(&mut self, task: Task) {
-        self.ask_again(task, Attempt::new(Transport::Udp));
+        self.ask_again(task, Attempt::new(self.config.transport));
     }
 
     fn ask_again(&mut self, task: Task, attempt: Attempt) {
@@ -484,7 +502,12 @@ impl Client {
     }
 
     fn try_keep_permission(&mut self, peer: IpAddr) -> Result<(), Refusal> {
-        if Family::of(peer) != self.config.family {
+        let family = Family::of(peer);
+        let reachable = match self.allocation.live() {
+            Some(live) => live.grant.has(family),
+            None => self.config.wanted.includes(family),
+        };
+        if !reachable {
             return Err(Refusal::new(443, "the peer is of another address family than the relayed address"));
         }
         if !self.permissions.keep(peer) {

@@ -4,22 +4,26 @@ use alloc::string::String;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe_stun::attribute::Family;
+use floe_stun::attribute::{Family, ReservationToken};
 use floe_stun::credentials::Credentials;
-use floe_stun::{Schedule, SocketId};
+use floe_stun::{Schedule, SocketId, Transport};
 
 /// How to reach a server and what to ask of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The UDP socket to ask from. One socket holds one allocation on one server (RFC 8656 §3.2).
+    /// The socket or stream to ask from. One holds one allocation on one server (RFC 8656 §3.2).
     pub socket: SocketId,
+    /// How it carries bytes. What comes on a stream is cut by the host: see [`Self::over`].
+    pub transport: Transport,
     /// The server.
     pub server: SocketAddr,
     /// As whom.
     pub credentials: Credentials,
-    /// Family of the relayed address.
-    pub family: Family,
+    /// Which relayed address, or which two.
+    pub wanted: Wanted,
+    /// Asks for the DF bit on what is relayed (RFC 8656 §7.1). A server that cannot set it is asked again without.
+    pub dont_fragment: bool,
     /// The lifetime to ask for, a hint; the server's word counts (RFC 8656 §7.1).
     pub lifetime: Duration,
     /// When requests go out again and when the server counts as silent.
@@ -29,20 +33,93 @@ pub struct Config {
 }
 
 impl Config {
-    /// An IPv4 relayed address for ten minutes at a time, by the schedule of RFC 8489 §6.2.1.
+    /// An IPv4 relayed address for ten minutes at a time, over UDP, by the schedule of RFC 8489 §6.2.1.
     #[must_use]
     pub const fn new(socket: SocketId, server: SocketAddr, credentials: Credentials) -> Self {
         Self {
             socket,
+            transport: Transport::Udp,
             server,
             credentials,
-            family: Family::Ipv4,
+            wanted: Wanted::Address(Family::Ipv4),
+            dont_fragment: false,
             lifetime: DEFAULT_LIFETIME,
             schedule: Schedule::DEFAULT,
             software: None,
+        }
+    }
+
+    /// The same over another transport, by its schedule.
+    ///
+    /// The host has opened the stream, and TLS or DTLS in it, and gives the client what comes in pieces that a
+    /// [`Cutter`](floe_stun::stream::Cutter) of [`Framing::Turn`](floe_stun::stream::Framing::Turn) makes; what the
+    /// client transmits goes into the stream whole and as it is.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        let schedule = if transport.is_stream() { Schedule::STREAM } else { self.schedule };
+        Self { transport, schedule, ..self }
+    }
+
+    /// What to ask for instead, now that the server has refused this with that code: without DONT-FRAGMENT after 420,
+    /// without EVEN-PORT after 508 (RFC 8656 §7.4).
+    pub(crate) fn without_what_was_refused(&self, code: u16) -> Option<Self> {
+        match code {
+            UNKNOWN_ATTRIBUTE if self.dont_fragment => Some(Self { dont_fragment: false, ..self.clone() }),
+            INSUFFICIENT_CAPACITY => self.wanted.plainer().map(|wanted| self.clone().wanting(wanted)),
+            _ => None,
+        }
+    }
+
+    /// The same for another relayed address.
+    #[must_use]
+    pub fn wanting(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+}
+
+/// Which relayed addresses to ask for; other combinations are not allowed (RFC 8656 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// One of this family.
+    Address(Family),
+    /// One of each family in one allocation, or the one that the server has (ADDITIONAL-ADDRESS-FAMILY).
+    Both,
+    /// One of this family with an even port, where the server has one left (EVEN-PORT).
+    EvenPort {
+        /// Its family.
+        family: Family,
+        /// Whether the next port is to be kept for a second allocation, which asks for it with the token of
+        /// [`Event::Allocated`](crate::Event::Allocated).
+        reserve_next: bool,
+    },
+    /// The one that was kept (RESERVATION-TOKEN).
+    Reserved(ReservationToken),
+}
+
+impl Wanted {
+    /// Whether an address of this family is what we asked for.
+    pub(crate) fn includes(self, family: Family) -> bool {
+        match self {
+            Self::Address(wanted) | Self::EvenPort { family: wanted, .. } => wanted == family,
+            Self::Both | Self::Reserved(_) => true,
+        }
+    }
+
+    /// What to ask for once the server has said that it cannot have it so (RFC 8656 §7.4, 508).
+    pub(crate) const fn plainer(self) -> Option<Self> {
+        match self {
+            Self::EvenPort { family, .. } => Some(Self::Address(family)),
+            Self::Address(_) | Self::Both | Self::Reserved(_) => None,
         }
     }
 }
 
 /// RFC 8656 §3.2: "the default allocation lifetime is 10 minutes".
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+/// RFC 8489 §14.8.
+const UNKNOWN_ATTRIBUTE: u16 = 420;
+
+/// RFC 8656 §19.
+const INSUFFICIENT_CAPACITY: u16 = 508;

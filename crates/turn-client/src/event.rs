@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use floe_stun::attribute::ErrorCode;
+use floe_stun::attribute::{ErrorCode, Family, ReservationToken};
 use floe_stun::{ChannelNumber, EncodeError};
 use thiserror::Error;
 
@@ -17,10 +17,16 @@ pub enum Event {
     Allocated {
         /// What peers send to.
         relayed: SocketAddr,
+        /// The IPv6 address beside an IPv4 one, for [`Wanted::Both`](crate::Wanted::Both).
+        second: Option<SocketAddr>,
+        /// The family that was asked for and that the server does not relay, and why.
+        missing: Option<(Family, Refusal)>,
         /// Our own address as the server saw it.
         mapped: SocketAddr,
         /// How long it lives unless refreshed, which the client does.
         lifetime: Duration,
+        /// The token of the next port, for [`Wanted::EvenPort`](crate::Wanted::EvenPort); it is kept for 30 s at least.
+        reserved: Option<ReservationToken>,
         /// Round-trip time; none if the last request had to be sent again (Karn's rule).
         rtt: Option<Duration>,
     },

@@ -64,7 +64,7 @@ mod relay;
 mod requests;
 
 pub use client::Client;
-pub use config::Config;
+pub use config::{Config, Wanted};
 pub use event::{AllocateFailure, BadAnswer, Event, LostReason, Refusal, SendError};
 pub use floe_stun::credentials::Credentials;
 pub use relay::PeerData;

@@ -12,8 +12,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AlternateServer, ChannelNumberAttribute, Family, Lifetime, RequestedAddressFamily, RequestedTransport,
-    Software, XorPeerAddress,
+    AdditionalAddressFamily, AlternateServer, ChannelNumberAttribute, DontFragment, EvenPort, Family,
+    Lifetime, RequestedAddressFamily, RequestedTransport, Software, XorPeerAddress,
 };
 use floe_stun::credentials::{Attempt, Login, LoginError, Verdict};
 use floe_stun::{
@@ -21,7 +21,7 @@ use floe_stun::{
     Message, Method, Schedule, Transaction, TransactionId,
 };
 
-use crate::{AllocateFailure, BadAnswer, Config, LostReason, Refusal};
+use crate::{AllocateFailure, BadAnswer, Config, LostReason, Refusal, Wanted};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +197,16 @@ impl<'m> From<Verdict<'m>> for Answer<'m> {
     }
 }
 
+impl Failure {
+    /// The number of a refusal.
+    pub(crate) const fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal, _) => Some(refusal.code),
+            _ => None,
+        }
+    }
+}
+
 impl From<LoginError> for Failure {
     fn from(why: LoginError) -> Self {
         match why {
@@ -265,13 +275,9 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
     let lifetime = Lifetime(config.lifetime.max(Duration::from_secs(1)));
     match task {
         Task::Allocate => {
-            // A server that never heard of IPv6 relays refuses the attribute, and IPv4 goes without saying.
-            let family = (config.family == Family::Ipv6).then_some(RequestedAddressFamily(Family::Ipv6));
-            builder
-                .attribute(&RequestedTransport::UDP)
-                .maybe(family.as_ref())
-                .attribute(&lifetime)
-                .maybe(software.as_ref())
+            let df = config.dont_fragment.then_some(&DontFragment);
+            let builder = builder.attribute(&RequestedTransport::UDP);
+            want(builder, config.wanted).maybe(df).attribute(&lifetime).maybe(software.as_ref())
         }
         Task::Refresh => builder.attribute(&lifetime).maybe(software.as_ref()),
         Task::Delete => builder.attribute(&Lifetime(Duration::ZERO)).maybe(software.as_ref()),
@@ -279,6 +285,26 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
         Task::Bind { peer, channel } => {
             builder.attribute(&ChannelNumberAttribute::from(channel)).attribute(&XorPeerAddress(peer))
         }
+    }
+}
+
+/// Which relayed address, or which two.
+fn want(builder: Builder<'_>, wanted: Wanted) -> Builder<'_> {
+    match wanted {
+        Wanted::Address(family) => of_family(builder, family),
+        Wanted::Both => builder.attribute(&AdditionalAddressFamily(Family::Ipv6)),
+        Wanted::EvenPort { family, reserve_next } => {
+            of_family(builder, family).attribute(&EvenPort { reserve_next })
+        }
+        Wanted::Reserved(token) => builder.attribute(&token),
+    }
+}
+
+/// A server that never heard of IPv6 relays refuses the attribute, and IPv4 goes without saying.
+fn of_family(builder: Builder<'_>, family: Family) -> Builder<'_> {
+    match family {
+        Family::Ipv4 => builder,
+        Family::Ipv6 => builder.attribute(&RequestedAddressFamily(family)),
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use floe_stun::attribute::{Family, Lifetime, RequestedAddressFamily, Software};
 use floe_stun::{Class, Icmp, Input, Instant, Machine, Method, Password};
+use floe_turn_client::Wanted;
 use floe_turn_client::{
     AllocateFailure, BadAnswer, Config, Credentials, Event, LostReason, Refusal, SendError,
 };
@@ -21,8 +22,11 @@ use support::{Fault, SOCKET, Server, World, at, config, ip, secs, server_address
 fn allocated(rtt: Option<Duration>) -> Event {
     Event::Allocated {
         relayed: at("192.0.2.1:50000"),
+        second: None,
+        missing: None,
         mapped: at("203.0.113.5:40000"),
         lifetime: secs(600.0),
+        reserved: None,
         rtt,
     }
 }
@@ -45,7 +49,7 @@ fn an_allocation_takes_two_round_trips() {
 #[test]
 fn what_is_asked_for_stands_in_the_request() {
     let mut config = config();
-    config.family = Family::Ipv6;
+    config.wanted = Wanted::Address(Family::Ipv6);
     config.lifetime = secs(1800.0);
     config.software = Some("floe".into());
     let mut server = Server::new();

@@ -6,8 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    AlternateServer, ChannelNumberAttribute, ErrorCode, Lifetime, Nonce, PasswordAlgorithm,
-    PasswordAlgorithms, Realm, RequestedTransport, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ErrorCode, Family, Lifetime, Nonce,
+    PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport, ReservationToken, XorMappedAddress,
+    XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
     Builder, Class, EncodeError, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message, Method,
@@ -96,6 +97,10 @@ pub(crate) struct Server {
     pub(crate) strong: bool,
     pub(crate) lifetime: Duration,
     pub(crate) relayed: SocketAddr,
+    pub(crate) second: Option<SocketAddr>,
+    /// ADDRESS-ERROR-CODE of an IPv6 address, for who asks for one besides.
+    pub(crate) missing: Option<u16>,
+    pub(crate) reserved: Option<[u8; 8]>,
     pub(crate) allocated: bool,
     pub(crate) permissions: BTreeSet<IpAddr>,
     pub(crate) channels: BTreeMap<u16, SocketAddr>,
@@ -114,6 +119,9 @@ impl Server {
             strong: false,
             lifetime: Duration::from_secs(600),
             relayed: at("192.0.2.1:50000"),
+            second: None,
+            missing: None,
+            reserved: None,
             allocated: false,
             permissions: BTreeSet::new(),
             channels: BTreeMap::new(),
@@ -295,6 +303,9 @@ fn grant(request: &Message<'_>, server: &Server, seal: Seal<'_>) -> Vec<u8> {
     finish(request, Class::Success, seal, |b| match request.method() {
         Method::ALLOCATE => b
             .attribute(&XorRelayedAddress(server.relayed))
+            .maybe(server.second.map(XorRelayedAddress).as_ref())
+            .maybe(server.missing.map(not_ipv6).as_ref())
+            .maybe(server.reserved.map(ReservationToken).as_ref())
             .attribute(&XorMappedAddress(at("203.0.113.5:40000")))
             .attribute(&Lifetime(server.lifetime)),
         Method::REFRESH => b.attribute(&Lifetime(match request.find() {
@@ -303,6 +314,10 @@ fn grant(request: &Message<'_>, server: &Server, seal: Seal<'_>) -> Vec<u8> {
         })),
         _ => b,
     })
+}
+
+fn not_ipv6(code: u16) -> AddressErrorCode<'static> {
+    AddressErrorCode { family: Family::Ipv6, code, reason: "No" }
 }
 
 /// One client, one server, the way between them, and a clock that jumps from one thing to the next.
