@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use floe_sdp::{
     Address, Attribute, CandidateLine, CandidateType, Edit, Fingerprint, Fragment, HashFunction,
-    IceAttribute, IceOptions, IcePwd, IceUfrag, LocalFragment, LocalSession, ParseError, SessionDescription,
-    Setup, TlsId, Transport, check_answer, check_next_offer, check_offer,
+    IceAttribute, IceOptions, IcePwd, IceUfrag, Limits, LocalFragment, LocalSession, ParseError,
+    ParseErrorKind, SessionDescription, Setup, TlsId, Transport, check_answer, check_next_offer, check_offer,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -212,6 +212,153 @@ proptest! {
         prop_assert_eq!(IceUfrag::parse(ufrag.as_str()), Ok(ufrag));
         prop_assert_eq!(IcePwd::parse(pwd.as_str()), Ok(pwd));
     }
+}
+
+// One meaning has many forms, and what is printed has one.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Literals of ABNF match in any case (RFC 5234 section 2.3), and a number may begin with zeros.
+    #[test]
+    fn a_candidate_in_any_case_is_the_same(candidate in candidates(), cases in any::<u64>(), zeros in 0..3_usize) {
+        let (component, port) = (candidate.component, candidate.port);
+        let text = candidate.to_string();
+        let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        words[2] = in_any_case(&words[2], cases);
+        words[6] = in_any_case(&words[6], cases);
+        words[7] = in_any_case(&words[7], cases >> 8);
+        if candidate.related.is_some() {
+            words[8] = in_any_case(&words[8], cases >> 16);
+            words[10] = in_any_case(&words[10], cases >> 24);
+        }
+        words[1] = format!("{component:0width$}", width = 3.min(zeros + 1));
+        words[5] = format!("{port:0width$}", width = 3 + zeros);
+        let again = CandidateLine::parse(&words.join(" ")).unwrap();
+        let other = match (&again.transport, &candidate.transport) {
+            // A transport that nobody knows is kept as it was written.
+            (Transport::Other(read), Transport::Other(wrote)) => read.eq_ignore_ascii_case(wrote),
+            (read, wrote) => read == wrote,
+        };
+        prop_assert!(other);
+        prop_assert_eq!(CandidateLine { transport: candidate.transport.clone(), ..again }, candidate);
+    }
+
+    /// An address has one form in print (RFC 5952), however long it was written.
+    #[test]
+    fn an_address_is_read_in_every_form_and_printed_in_one(ip: std::net::Ipv6Addr, upper: bool) {
+        let long: Vec<String> = ip.segments().iter().map(|segment| format!("{segment:04x}")).collect();
+        let long = if upper { long.join(":").to_uppercase() } else { long.join(":") };
+        let line = |address: &str| format!("candidate:1 1 UDP 1 {address} 9 typ host");
+        let read = CandidateLine::parse(&line(&long)).unwrap();
+        prop_assert_eq!(&read.address, &Address::Ip(ip.into()));
+        prop_assert_eq!(read.to_string(), line(&ip.to_string()));
+    }
+
+    /// What was accepted prints in a form that is accepted and prints the same: after one round nothing changes.
+    #[test]
+    fn what_is_printed_is_a_fixpoint(line in damaged_lines()) {
+        if let Ok(Some(attribute)) = IceAttribute::parse(&line) {
+            let once = attribute.to_string();
+            let twice = IceAttribute::parse(&once).unwrap().unwrap().to_string();
+            prop_assert_eq!(once, twice);
+        }
+        if let Ok(attribute) = Attribute::parse(&line) {
+            let once = attribute.to_string();
+            let twice = Attribute::parse(&once).unwrap().to_string();
+            prop_assert_eq!(once, twice);
+        }
+    }
+
+    /// RFC 8866 section 5: lines end with CRLF, and LF alone is read as well. Neither means anything.
+    #[test]
+    fn line_ends_mean_nothing(text in damaged_descriptions(), last: bool) {
+        let bare = text.replace("\r\n", "\n");
+        let bare = if last { &bare[..] } else { bare.trim_end_matches('\n') };
+        let (full, bare) = (SessionDescription::parse(&text), SessionDescription::parse(bare));
+        match (full, bare) {
+            (Ok(full), Ok(bare)) => prop_assert_eq!(format!("{full:?}"), format!("{bare:?}")),
+            (Err(_), Err(_)) => {}
+            // A carriage return within a line is no line end, and one may have been put there or taken away.
+            (full, _) => prop_assert!(full.is_err() && text.matches('\r').count() != text.matches("\r\n").count(), "{text:?}"),
+        }
+    }
+}
+
+// Changes, fragments and limits.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// An attribute that is added and taken out again leaves the text as it was.
+    #[test]
+    fn what_is_added_can_be_taken_out(
+        name in "x[!#$%&'*+.^_`{|}~A-Za-z0-9-]{0,16}",
+        value in option::of("[^\r\n\0]{1,24}"),
+        section in option::of(0..1_usize),
+    ) {
+        let description = SessionDescription::parse(OFFER).unwrap();
+        let text = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}:{value}"));
+        let mut edit = Edit::new(&description);
+        edit.add(section, &Attribute::parse(&text).unwrap());
+        let longer = edit.finish().unwrap();
+        let added = format!("a={text}");
+        prop_assert_eq!(longer.lines().filter(|line| *line == added).count(), 1);
+        prop_assert_eq!(longer.len(), OFFER.len() + text.len() + 4);
+        let longer = SessionDescription::parse(&longer).unwrap();
+        let mut edit = Edit::new(&longer);
+        edit.remove(section, &name);
+        prop_assert_eq!(edit.finish(), Ok(OFFER.to_owned()));
+    }
+
+    /// The candidates of a fragment are those of their generation, in their order, and of no other.
+    #[test]
+    fn a_fragment_carries_its_generation(
+        lists in vec((vec(candidates(), 0..4), any::<bool>()), 1..4),
+        twins: bool,
+    ) {
+        let credentials: Vec<_> = (1..).map(|n| (IceUfrag::from_random([n; 6]), IcePwd::from_random([n; 18]))).take(lists.len()).collect();
+        let mids: Vec<String> = (0..lists.len()).map(|at| format!("m{at}")).collect();
+        let mut text = String::new();
+        for ((at, (candidates, end)), mid) in lists.iter().enumerate().zip(&mids) {
+            let (ufrag, pwd) = &credentials[if twins { 0 } else { at }];
+            let ours = LocalFragment { mid, ufrag, pwd, candidates, end_of_candidates: *end };
+            text += &ours.write().unwrap();
+        }
+        let fragment = Fragment::parse(&text).unwrap();
+        prop_assert_eq!(fragment.to_string(), text.clone());
+        let ends: Vec<bool> = fragment.media.iter().map(|media| media.level.end_of_candidates).collect();
+        prop_assert_eq!(ends, lists.iter().map(|(_, end)| *end).collect::<Vec<_>>());
+        for (at, (ufrag, pwd)) in credentials.iter().enumerate() {
+            let read: Vec<_> = fragment.candidates_of(ufrag, pwd).map(|(mid, line)| (mid, line.to_line())).collect();
+            let of_generation = lists.iter().zip(&mids).enumerate().filter(|(n, _)| if twins { at == 0 } else { *n == at });
+            let wrote: Vec<_> = of_generation
+                .flat_map(|(_, ((candidates, _), mid))| candidates.iter().map(move |line| (mid.as_str(), line.clone())))
+                .collect();
+            prop_assert_eq!(read, wrote);
+        }
+    }
+
+    /// A limit is kept to the line and to the byte.
+    #[test]
+    fn limits_are_kept_exactly(extra in 0..40_usize, allowed in 0..40_usize) {
+        let text = OFFER.to_owned() + &"a=x\r\n".repeat(extra);
+        let lines = OFFER.lines().count();
+        let by_lines = Limits { lines: lines + allowed, ..Limits::default() };
+        let by_bytes = Limits { text: OFFER.len() + 5 * allowed, ..Limits::default() };
+        for limits in [by_lines, by_bytes] {
+            let read = SessionDescription::parse_within(&text, &limits);
+            prop_assert_eq!(read.is_ok(), extra <= allowed, "{:?}", limits);
+            prop_assert!(read.err().is_none_or(|error| error.kind() == ParseErrorKind::TooLong));
+        }
+    }
+}
+
+/// The letters of a word in upper or lower case, as the bits say.
+fn in_any_case(word: &str, bits: u64) -> String {
+    let cased = word.chars().enumerate().map(|(at, letter)| match bits >> (at % 8) & 1 {
+        0 => letter.to_ascii_lowercase(),
+        _ => letter.to_ascii_uppercase(),
+    });
+    cased.collect()
 }
 
 const OFFER: &str = include_str!("../../../tests/corpora/sdp/browsers-2026/chromium-offer-dc.sdp");

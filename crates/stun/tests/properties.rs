@@ -10,12 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::*;
-use floe_stun::resolve::{Naptr, Records, Resolution, Srv, Step};
+use floe_stun::resolve::{Naptr, Query, Records, Resolution, Srv, Step};
 use floe_stun::stream::{Cutter, Frame, Framing, StreamError, packet_prefix};
 use floe_stun::{
-    Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Integrity, Key, MAGIC_COOKIE, Message, Method,
-    Password, Protocol, Rto, RtoBounds, SendPlan, SocketId, Source, Template, TransactionId, Transport, Uri,
-    userhash,
+    Builder, ChannelData, ChannelNumber, Class, HEADER_LEN, Instant, Integrity, Key, MAGIC_COOKIE, Message,
+    Method, Password, Protocol, Redirects, Rto, RtoBounds, SendPlan, SocketId, Source, Template,
+    TransactionId, Transport, Uri, userhash,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -406,6 +406,235 @@ proptest! {
     }
 }
 
+// What is written is read, what is read is written: whole messages, attribute by attribute.
+proptest! {
+    #[test]
+    fn attributes_of_any_type_come_back_in_their_order(id in id(), class in class(), attributes in raw_attributes()) {
+        let written = raw_message(class, id, &attributes);
+        let message = Message::decode(&written).unwrap();
+        let read: Vec<(u16, Vec<u8>)> = message.attributes().map(|raw| (raw.kind, raw.value.to_vec())).collect();
+        prop_assert_eq!(&read, &attributes);
+        for (kind, _) in &attributes {
+            let first = attributes.iter().find(|(other, _)| other == kind).unwrap();
+            prop_assert_eq!(message.get_as(*kind), Some(Ok(Padding(&first.1))), "the first one counts");
+        }
+        prop_assert_eq!(raw_message(class, message.id(), &read), written);
+    }
+
+    #[test]
+    fn every_message_type_is_a_method_and_a_class(kind in 0..0x4000_u16, id in id()) {
+        let mut bytes = [0; HEADER_LEN];
+        let _ = Builder::new(&mut bytes, Class::Request, Method::BINDING, id).finish().unwrap();
+        bytes[..2].copy_from_slice(&kind.to_be_bytes());
+        let message = Message::decode(&bytes).unwrap();
+        let mut again = [0xEE; HEADER_LEN];
+        let again = Builder::new(&mut again, message.class(), message.method(), id).finish().unwrap();
+        prop_assert_eq!(again, bytes);
+    }
+
+    /// RFC 8489 §14: the padding may have any value, and is ignored; ours is zero.
+    #[test]
+    fn padding_says_nothing(id in id(), attributes in raw_attributes(), filler: u8) {
+        let written = raw_message(Class::Request, id, &attributes);
+        let mut bent = written.clone();
+        for at in padding(&written) {
+            prop_assert_eq!(written[at], 0);
+            bent[at] = filler;
+        }
+        let (plain, bent) = (Message::decode(&written).unwrap(), Message::decode(&bent).unwrap());
+        prop_assert!(plain.attributes().eq(bent.attributes()));
+    }
+
+    /// The covered view: whatever is put behind a seal is not there, and the seal is none the worse.
+    #[test]
+    fn what_stands_behind_a_seal_does_not_show(
+        id in id(),
+        attributes in raw_attributes(),
+        behind in raw_attributes(),
+        sha256: bool,
+    ) {
+        let mut buf = [0xEE; 8192];
+        let builder = raw_builder(&mut buf, Class::Request, id, &attributes);
+        let sealed = if sha256 { builder.integrity_sha256(&key()).finish() } else { builder.integrity(&key()).finish() };
+        let sealed = sealed.unwrap().to_vec();
+        let mut longer = sealed.clone();
+        longer.extend(&raw_message(Class::Request, id, &behind)[HEADER_LEN..]);
+        let length = u16::try_from(longer.len() - HEADER_LEN).unwrap();
+        longer[2..4].copy_from_slice(&length.to_be_bytes());
+
+        let message = Message::decode(&longer).unwrap();
+        prop_assert!(message.attributes().eq(Message::decode(&sealed).unwrap().attributes()));
+        prop_assert!(message.unknown_required().eq(Message::decode(&sealed).unwrap().unknown_required()));
+        prop_assert!(behind.iter().all(|(kind, _)| message.has(*kind) == attributes.iter().any(|(k, _)| k == kind)));
+        prop_assert!(message.verify(&key()).is_ok(), "it covers what stands before it, and nothing else");
+    }
+
+    /// Of a message that begins well there is missing what its header says, neither more nor less.
+    #[test]
+    fn a_part_of_a_message_is_no_message(bytes in signed(), at: prop::sample::Index) {
+        let at = at.index(bytes.len());
+        let need = if at < HEADER_LEN { HEADER_LEN } else { bytes.len() };
+        let error = Message::decode(&bytes[..at]).unwrap_err();
+        prop_assert_eq!(error, floe_stun::DecodeError::Truncated { need, have: at });
+    }
+
+    /// RFC 8489 §14.2 to the letter: the port and the address, XORed with the cookie and the id.
+    #[test]
+    fn an_xored_address_is_the_plain_one_under_a_mask(id in id(), address in address()) {
+        let mut plain = vec![0; MappedAddress(address).encoded_len()];
+        MappedAddress(address).encode(&mut plain, id).unwrap();
+        let mask = [&MAGIC_COOKIE.to_be_bytes()[..], id.as_bytes()].concat();
+        for (byte, mask) in plain[2..4].iter_mut().zip(&mask) {
+            *byte ^= mask;
+        }
+        for (byte, mask) in plain[4..].iter_mut().zip(&mask) {
+            *byte ^= mask;
+        }
+        prop_assert_eq!(XorMappedAddress::decode(&plain, id), Ok(XorMappedAddress(address)));
+        prop_assert_eq!(XorPeerAddress::decode(&plain, id), Ok(XorPeerAddress(address)));
+        prop_assert_eq!(XorRelayedAddress::decode(&plain, id), Ok(XorRelayedAddress(address)));
+    }
+
+    #[test]
+    fn a_key_derived_here_is_one_derived_elsewhere(user in "\\PC{0,20}", realm in "\\PC{0,20}", password in "\\PC{0,20}", id in id()) {
+        use md5::Digest;
+        let text = format!("{user}:{realm}:{password}");
+        let password = Password::new(password);
+        let pairs = [
+            (Key::long_term_md5(&user, &realm, &password), md5::Md5::digest(&text).to_vec()),
+            (Key::long_term_sha256(&user, &realm, &password), sha2::Sha256::digest(&text).to_vec()),
+        ];
+        for (derived, bytes) in pairs {
+            let mut buf = [0; 64];
+            let builder = Builder::new(&mut buf, Class::Request, Method::ALLOCATE, id);
+            let message = Message::decode(builder.integrity(&derived).finish().unwrap()).unwrap();
+            prop_assert!(message.verify(&Key::from_bytes(&bytes)).is_ok());
+        }
+    }
+}
+
+// Streams, wherever the network cuts them.
+proptest! {
+    #[test]
+    fn a_stream_cut_in_two_anywhere_reads_the_same(framing in framing(), stream in stream()) {
+        let whole = cut_stream(framing, &[&stream]);
+        for at in 0..=stream.len() {
+            let (first, second) = stream.split_at(at);
+            prop_assert_eq!(&cut_stream(framing, &[first, second]), &whole, "cut at {}", at);
+        }
+    }
+
+    /// What is missing is told to the byte: with one byte less nothing comes out, with it the frame does.
+    #[test]
+    fn a_frame_that_is_pending_tells_what_it_lacks(bytes in signed(), at: prop::sample::Index) {
+        let at = 1 + at.index(bytes.len() - 1);
+        let mut cutter = Cutter::new(Framing::Stun);
+        let (mut first, mut rest) = bytes.split_at(at);
+        prop_assert_eq!(cutter.cut(&mut first), Ok(None));
+        while !rest.is_empty() {
+            let pending = cutter.pending().unwrap();
+            let (mut short, after) = rest.split_at(pending.missing - 1);
+            prop_assert_eq!(cutter.cut(&mut short), Ok(None));
+            let (mut last, after) = after.split_at(1);
+            let ends = after.is_empty();
+            prop_assert_eq!(cutter.cut(&mut last).unwrap().is_some(), ends);
+            rest = after;
+        }
+        prop_assert_eq!(cutter.pending(), None);
+    }
+
+    /// RFC 4571 §2: a packet of no bytes is a null packet, to be ignored.
+    #[test]
+    fn null_packets_say_nothing(packets in vec(vec(any::<u8>(), 0..20), 0..20)) {
+        let mut stream = Vec::new();
+        for packet in &packets {
+            stream.extend(packet_prefix(u16::try_from(packet.len()).unwrap()));
+            stream.extend(packet);
+        }
+        let (frames, error) = cut_stream(Framing::Rfc4571, &stream.chunks(3).collect::<Vec<_>>());
+        let told: Vec<Vec<u8>> = packets.into_iter().filter(|packet| !packet.is_empty()).collect();
+        prop_assert_eq!((frames, error), (told, None));
+    }
+
+    /// The limit is one of the owner's, and no frame beyond it is waited for.
+    #[test]
+    fn no_frame_is_longer_than_the_limit(limit in 4..200_usize, len in 0..300_u16) {
+        let mut cutter = Cutter::with_limit(Framing::Rfc4571, limit);
+        let mut input = &packet_prefix(len)[..];
+        let told = cutter.cut(&mut input);
+        let whole = usize::from(len) + 2;
+        let refused = Err(StreamError::TooLong { len: whole, limit });
+        prop_assert_eq!(told, if whole > limit { refused } else { Ok(None) });
+    }
+}
+
+// From a URI to servers, and from one server to the next.
+proptest! {
+    #[test]
+    fn a_uri_says_what_it_was_made_of(
+        scheme in prop_oneof![Just("stun"), Just("stuns"), Just("turn"), Just("turns")],
+        host in "[a-z0-9]{1,20}(\\.[a-z]{1,10}){0,3}",
+        port in prop::option::of(1..=u16::MAX),
+        transport in prop::option::of(prop_oneof![Just(Transport::Udp), Just(Transport::Tcp)]),
+        upper: bool,
+    ) {
+        let transport = transport.filter(|_| scheme.starts_with("turn"));
+        let mut text = if upper { scheme.to_uppercase() } else { scheme.to_owned() };
+        text += &format!(":{host}");
+        text += &port.map_or(String::new(), |port| format!(":{port}"));
+        text += match transport {
+            Some(Transport::Udp) => "?transport=udp",
+            Some(_) => "?transport=tcp",
+            None => "",
+        };
+        let uri: Uri = text.parse().unwrap();
+        let secure = scheme.ends_with('s');
+        prop_assert_eq!((uri.host(), uri.named_port(), uri.named_transport()), (&*host, port, transport));
+        prop_assert_eq!((uri.scheme().is_turn(), uri.scheme().is_secure()), (scheme.starts_with("turn"), secure));
+        prop_assert_eq!(uri.port(), port.unwrap_or(if secure { 5349 } else { 3478 }));
+        prop_assert_eq!(uri.to_string(), text.replacen(&scheme.to_uppercase(), scheme, 1));
+    }
+
+    /// One address has many forms in text, and one in a URI.
+    #[test]
+    fn an_ipv6_address_in_a_uri_has_one_form(ip: std::net::Ipv6Addr, port in prop::option::of(1..=u16::MAX)) {
+        let long: Vec<String> = ip.segments().iter().map(|segment| format!("{segment:04X}")).collect();
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        let uri: Uri = format!("turn:[{}]{port}", long.join(":")).parse().unwrap();
+        prop_assert_eq!(uri.ip(), Some(IpAddr::V6(ip)));
+        prop_assert_eq!(uri.to_string(), format!("turn:[{ip}]{port}"));
+    }
+
+    /// RFC 2782: whatever chance and weight say, a lower number comes first; and each record is tried once.
+    #[test]
+    fn srv_records_are_tried_by_their_priority(
+        priorities in vec((0..4_u16, any::<u16>()), 1..20),
+        seed: [u8; 32],
+    ) {
+        let tried = try_srv(&priorities, seed);
+        let order: Vec<u16> = tried.iter().map(|at| priorities[*at].0).collect();
+        prop_assert!(order.is_sorted(), "{:?}", order);
+        let mut every = tried.clone();
+        every.sort_unstable();
+        prop_assert_eq!(every, (0..priorities.len()).collect::<Vec<_>>());
+        prop_assert_eq!(try_srv(&priorities, seed), tried, "the same seed, the same order");
+    }
+
+    /// An IPv4 address inside of an IPv6 one is the same server, so that a loop cannot hide behind it.
+    #[test]
+    fn a_mapped_address_is_the_address(ip: [u8; 4], port in 1..=u16::MAX) {
+        let from: SocketAddr = "192.0.2.1:3478".parse().unwrap();
+        let plain = SocketAddr::from((ip, port));
+        let mapped = SocketAddr::from((std::net::Ipv4Addr::from(ip).to_ipv6_mapped(), port));
+        let now = Instant::ORIGIN;
+        let verdict = |to| Redirects::new().follow(now, (Transport::Udp, from), (Transport::Udp, to));
+        prop_assert_eq!(verdict(plain), verdict(mapped));
+        let mut asked = Redirects::new();
+        asked.note(now, plain);
+        prop_assert!(asked.follow(now, (Transport::Udp, from), (Transport::Udp, mapped)).is_err());
+    }
+}
+
 fn id() -> impl Strategy<Value = TransactionId> {
     any::<[u8; 12]>().prop_map(TransactionId::from)
 }
@@ -448,6 +677,69 @@ fn signed() -> impl Strategy<Value = Vec<u8>> {
         };
         finished.finish().unwrap().to_vec()
     })
+}
+
+/// Attributes of any type but those that seal.
+fn raw_attributes() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
+    let kind = attribute_type().prop_filter("seals", |kind| {
+        ![MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, FINGERPRINT].contains(kind)
+    });
+    vec((kind, vec(any::<u8>(), 0..60)), 0..12)
+}
+
+fn raw_builder<'b>(
+    buf: &'b mut [u8],
+    class: Class,
+    id: TransactionId,
+    attributes: &[(u16, Vec<u8>)],
+) -> Builder<'b> {
+    let builder = Builder::new(buf, class, Method::BINDING, id);
+    attributes.iter().fold(builder, |builder, (kind, value)| builder.attribute_as(*kind, &Padding(value)))
+}
+
+fn raw_message(class: Class, id: TransactionId, attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
+    raw_builder(&mut [0xEE; 4096], class, id, attributes).finish().unwrap().to_vec()
+}
+
+/// Where the padding of a message stands, found without the decoder.
+fn padding(bytes: &[u8]) -> Vec<usize> {
+    let (mut places, mut at) = (Vec::new(), HEADER_LEN);
+    while at < bytes.len() {
+        let len = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+        places.extend(at + 4 + len..at + 4 + len.next_multiple_of(4));
+        at += 4 + len.next_multiple_of(4);
+    }
+    places
+}
+
+/// Which of these SRV records, priority and weight of each, leads to the first server, the second and so on.
+fn try_srv(records: &[(u16, u16)], seed: [u8; 32]) -> Vec<usize> {
+    let names: Vec<String> = (0..records.len()).map(|at| format!("h{at}.example")).collect();
+    let uri = "stun:a.example".parse().unwrap();
+    let mut resolution = Resolution::new(&uri, &[Transport::Udp], None, seed).unwrap();
+    let records: Vec<Srv<'_>> = records
+        .iter()
+        .zip(&names)
+        .map(|(&(priority, weight), target)| Srv { priority, weight, port: 3478, target })
+        .collect();
+    assert!(matches!(resolution.step(), Step::Ask(Query::Srv { .. })));
+    resolution.handle_records(Records::Srv(&records));
+    let mut tried = Vec::new();
+    loop {
+        match resolution.step() {
+            Step::Ask(Query::Addresses { name }) => {
+                let at = names.iter().position(|known| *known == name).unwrap();
+                let ip = IpAddr::from([192, 0, 2, u8::try_from(at).unwrap()]);
+                resolution.handle_records(Records::Addresses(&[ip]));
+            }
+            Step::Try(server) => match server.address.ip() {
+                IpAddr::V4(ip) => tried.push(usize::from(ip.octets()[3])),
+                IpAddr::V6(ip) => panic!("{ip}"),
+            },
+            Step::Exhausted => return tried,
+            Step::Ask(other) => panic!("{other:?}"),
+        }
+    }
 }
 
 fn dns_name() -> impl Strategy<Value = String> {
