@@ -441,6 +441,7 @@ pub(crate) const fn transport_word(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Tls => "tls",
+        Transport::Dtls => "dtls",
         _ => "udp",
     }
 }

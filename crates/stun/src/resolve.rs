@@ -174,7 +174,8 @@ impl Resolution {
 
     /// Begins for `uri`, with the transports that the host has, best first.
     ///
-    /// `domain` is a name that came along with a URI of an IP address, for its certificate (RFC 7350 §4.1.1).
+    /// `domain` is a name that came along with a URI of an IP address, for its certificate (RFC 7350 §4.1.1); beside a
+    /// name it counts for nothing.
     ///
     /// # Errors
     ///
@@ -189,11 +190,7 @@ impl Resolution {
         if uri.ip().is_some() && domain.is_none() && uri.scheme().is_secure() {
             return Err(ResolveError::NoDomain);
         }
-        let server_name = match (domain, uri.ip()) {
-            (Some(domain), _) => Some(domain.to_string()),
-            (None, Some(_)) => None,
-            (None, None) => Some(uri.host().to_string()),
-        };
+        let server_name = if uri.ip().is_some() { domain } else { Some(uri.host()) }.map(str::to_string);
         let fits = |transport: &Transport| {
             let named = uri.named_transport();
             service.allows(*transport)
@@ -605,6 +602,44 @@ mod tests {
         }
         // Nor is a certificate taken unchecked where turn alone would allow TLS.
         assert_eq!(walk("turn:192.0.2.7", &[Tls, Udp], plain), ["Udp 192.0.2.7:3478"]);
+    }
+
+    #[test]
+    fn a_domain_beside_a_name_does_not_take_its_place() {
+        let uri = "turns:a.example:99".parse().unwrap();
+        let mut resolution = Resolution::new(&uri, &[Tls], Some("b.example"), [3; 32]).unwrap();
+        let _ = resolution.step();
+        resolution.handle_records(Records::Addresses(&[A]));
+        let Step::Try(server) = resolution.step() else { panic!("no server") };
+        assert_eq!(server.server_name.as_deref(), Some("a.example"));
+    }
+
+    /// The zone of RFC 7350 appendix A.
+    fn with_dtls(query: &Query) -> Records<'static> {
+        const RELAY: [Naptr<'_>; 2] = [
+            naptr(100, "", "RELAY:turn.udp:turn.dtls", "datagram.example.net."),
+            naptr(200, "", "RELAY:turn.tcp:turn.tls", "stream.example.net."),
+        ];
+        const DATAGRAM: [Naptr<'_>; 2] = [
+            naptr(100, "S", "RELAY:turn.udp", "_turn._udp.example.net."),
+            naptr(200, "S", "RELAY:turn.dtls", "_turns._udp.example.net."),
+        ];
+        match asked(query).as_str() {
+            "NAPTR example.net" => Records::Naptr(&RELAY),
+            "NAPTR datagram.example.net" => Records::Naptr(&DATAGRAM),
+            "SRV _turns._udp.example.net" => Records::Srv(&const { [srv(5349, "a.example.net.")] }),
+            _ => example(query),
+        }
+    }
+
+    #[test]
+    fn the_example_of_rfc_7350_gives_dtls_and_then_tls() {
+        let steps = walk("turns:example.net", &[Dtls, Tls, Tcp, Udp], with_dtls);
+        let servers = steps.iter().filter(|step| !step.starts_with('?')).map(String::as_str);
+        assert!(
+            servers.eq(["Dtls 192.0.2.1:5349 example.net", "Tls 192.0.2.1:5349 example.net"]),
+            "{steps:?}"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use crate::{Transport, UriError};
@@ -45,6 +45,9 @@ impl Scheme {
 }
 
 /// A server's address as people write it.
+///
+/// It names no user. Who takes user name and password from elsewhere must get them by a way that is as secure as the
+/// connection to the server will be: with a `turns` URI, one inside TLS (RFC 7064 §4, RFC 7065 §4).
 ///
 /// ```
 /// use floe_stun::{Transport, Uri};
@@ -96,12 +99,13 @@ impl Uri {
         self.port
     }
 
-    /// The transport to use: what the URI says, else UDP, or TLS where secured (RFC 5928 §3).
+    /// The transport to use: what the URI says, else UDP, or TLS where secured (RFC 5928 §3, RFC 7350 §4.6.2).
     #[must_use]
-    pub fn transport(&self) -> Transport {
+    pub const fn transport(&self) -> Transport {
         match (self.transport, self.scheme.is_secure()) {
             (Some(Transport::Udp) | None, false) => Transport::Udp,
             (Some(_), false) => Transport::Tcp,
+            (Some(Transport::Udp), true) => Transport::Dtls,
             (_, true) => Transport::Tls,
         }
     }
@@ -209,14 +213,34 @@ fn parse_host(host: &str, bracketed: bool) -> Result<String, &'static str> {
     match host {
         "" => Err("it has no host"),
         _ if host.len() > 255 => Err("the host has more than 255 characters"),
-        _ if host.bytes().all(allowed) => Ok(host.to_string()),
-        _ => Err("the host has a character that no host name has"),
+        _ if !host.bytes().all(allowed) => Err("the host has a character that no host name has"),
+        _ if !host.split('%').skip(1).all(begins_with_two_digits) => {
+            Err("a % in the host is not followed by two hexadecimal digits")
+        }
+        _ if ends_in_a_number(host) && host.parse::<Ipv4Addr>().is_err() => {
+            Err("the host ends in a number, as no name does, and is no IPv4 address")
+        }
+        _ => Ok(host.to_string()),
+    }
+}
+
+fn begins_with_two_digits(escape: &str) -> bool {
+    escape.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether a resolver may take it for an address, in one of the forms that inet_aton has.
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     fn uri(text: &str) -> Uri {
         text.parse().unwrap()
@@ -227,7 +251,12 @@ mod tests {
         assert_eq!((uri("stun:a").port(), uri("stuns:a").port()), (3478, 5349));
         assert_eq!(uri("turn:a").transport(), Transport::Udp);
         assert_eq!(uri("turn:a?transport=tcp").transport(), Transport::Tcp);
-        assert_eq!(uri("turns:a").transport(), Transport::Tls);
+        assert_eq!(
+            (uri("turns:a").transport(), uri("stuns:a").transport()),
+            (Transport::Tls, Transport::Tls)
+        );
+        assert_eq!(uri("turns:a?transport=tcp").transport(), Transport::Tls);
+        assert_eq!(uri("turns:a?transport=udp").transport(), Transport::Dtls, "RFC 7350 §4.6.2");
         assert_eq!(uri("TURN:a?Transport=TCP").transport(), Transport::Tcp);
     }
 
@@ -257,9 +286,28 @@ mod tests {
             ("stun:a?transport=udp", "query"),
             ("turn:a?transport=sctp", "transport"),
             ("stun:a b", "character"),
+            ("stun:me@a", "character"),
+            ("stun:a/path", "character"),
+            ("stun:a#b", "character"),
+            ("stun:a%2", "%"),
+            ("stun:a%2g.example", "%"),
         ] {
             let error = text.parse::<Uri>().unwrap_err();
             assert!(error.to_string().contains(word), "{text}: {error}");
+        }
+    }
+
+    /// A resolver may read 127.1 or 0x7f000001 as an address, and the rule for addresses would have been evaded.
+    #[test]
+    fn an_address_in_disguise_is_no_name() {
+        for host in
+            ["127.1", "0x7f000001", "0X7F.0.0.1.", "2130706433", "192.0.2.256", "192.0.2.01", "a.1", "1."]
+        {
+            let error = format!("stuns:{host}").parse::<Uri>().unwrap_err();
+            assert!(error.to_string().contains("IPv4"), "{host}: {error}");
+        }
+        for host in ["192.0.2.1", "4you.example", "a.0b", "1.a", "0xample", "a.b%2Ec"] {
+            assert_eq!(uri(&format!("stun:{host}")).host(), host);
         }
     }
 }
