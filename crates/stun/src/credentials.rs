@@ -81,15 +81,14 @@ impl Credentials {
             Algorithm::SHA256 => Key::long_term_sha256,
             _ => Key::long_term_md5,
         };
-        // A realm that cannot be prepared is a server's own invention; it knows what it hashes.
-        let realm = opaque_string(bare(realm)).unwrap_or_else(|_| bare(realm).into());
-        derive(bare(&self.username), &realm, &self.password)
+        let password = Password::new(without_nulls(self.password.reveal()));
+        derive(bare(&self.username), &prepared(bare(realm)), &password)
     }
 
-    /// The name as a server that keeps names to itself wants to hear it (RFC 8489 §14.4).
+    /// The name as a server that keeps names to itself wants to hear it (RFC 8489 §14.4), with the realm prepared.
     #[must_use]
     pub fn hash(&self, realm: &str) -> UserHash {
-        userhash(&self.username, realm)
+        userhash(&self.username, &prepared(realm))
     }
 }
 
@@ -99,7 +98,16 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// A realm that cannot be prepared is a server's own invention; it knows what it hashes.
+fn prepared(realm: &str) -> String {
+    opaque_string(realm).unwrap_or_else(|_| realm.into())
+}
+
 /// "with any quotes and trailing nulls removed" (RFC 8489 §9.2.2)
 fn bare(text: &str) -> &str {
-    text.trim_end_matches('\0').trim_matches('"')
+    without_nulls(text).trim_matches('"')
+}
+
+fn without_nulls(text: &str) -> &str {
+    text.trim_end_matches('\0')
 }

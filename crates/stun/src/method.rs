@@ -44,7 +44,8 @@ impl Method {
     /// libwebrtc's check without attributes, answered only where it was agreed upon.
     pub const GOOG_PING: Self = Self(0x080);
 
-    /// The method with this number, if it fits 12 bits.
+    /// The method with this number, if it fits 12 bits. Those above 0x0FF are reserved: their messages begin with bytes
+    /// that belong to other protocols on the same port (RFC 7983 §3, RFC 8489 §18.2).
     #[must_use]
     pub const fn new(number: u16) -> Option<Self> {
         if number <= 0xFFF { Some(Self(number)) } else { None }
@@ -126,6 +127,43 @@ mod tests {
                 let joined = join(class, method);
                 assert_eq!(joined & 0xC000, 0);
                 assert_eq!(split(joined), (class, method));
+            }
+        }
+    }
+
+    /// Numbers and names from the registry, not from the constants.
+    #[test]
+    fn numbers_and_names_are_those_of_the_registry() {
+        use alloc::string::ToString;
+        let registry = [
+            (0x001, "Binding"),
+            (0x003, "Allocate"),
+            (0x004, "Refresh"),
+            (0x006, "Send"),
+            (0x007, "Data"),
+            (0x008, "CreatePermission"),
+            (0x009, "ChannelBind"),
+            (0x00A, "Connect"),
+            (0x00B, "ConnectionBind"),
+            (0x00C, "ConnectionAttempt"),
+            (0x080, "GOOG_PING"),
+        ];
+        let named = (0..=0xFFF).filter_map(Method::new).filter(|method| method.name().is_some());
+        assert!(
+            named
+                .map(|method| (method.number(), method.to_string()))
+                .eq(registry.map(|(number, name)| (number, name.to_string())))
+        );
+        assert_eq!(Method::new(0x1000), None);
+    }
+
+    #[test]
+    fn what_may_be_assigned_begins_with_a_byte_of_stun() {
+        for number in 0..=0xFFF {
+            let method = Method::new(number).unwrap();
+            for class in [Class::Request, Class::Indication, Class::Success, Class::Error] {
+                let [first, _] = join(class, method).to_be_bytes();
+                assert_eq!(first <= 3, number <= 0x0FF, "{number:#05x} {class:?}");
             }
         }
     }

@@ -68,7 +68,7 @@ impl Server {
                 default_lifetime: config.default_lifetime,
                 max_lifetime: config.max_lifetime,
             },
-            software: config.software.map(|software| clip(software, MAX_SOFTWARE)),
+            software: config.software.map(|software| software.chars().take(MAX_SOFTWARE).collect()),
             own: Own::new(relays, config.relay_ports.clone(), config.peers),
             behaviour: Behaviour::default(),
             closed: false,
@@ -291,13 +291,5 @@ fn without_flow(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// As much of a text as an attribute carries.
-fn clip(mut text: String, max: usize) -> String {
-    while text.len() > max {
-        text.pop();
-    }
-    text
-}
-
-/// RFC 8489 §14.14.
-const MAX_SOFTWARE: usize = 509;
+/// In characters (RFC 8489 §14.14).
+const MAX_SOFTWARE: usize = 127;

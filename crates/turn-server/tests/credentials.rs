@@ -277,6 +277,17 @@ fn software_is_told_to_users_and_not_to_strangers() {
     assert_eq!(Message::decode(&answer).unwrap().find(), Some(Software("floe")));
 }
 
+#[test]
+fn as_much_of_the_software_is_told_as_an_attribute_carries() {
+    let mut world = World::with(config().with_software("ä".repeat(200)));
+    let mut alice = Client::alice();
+    let request = alice.bare(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
+    let answer = alice.ask(&mut world, &request).unwrap();
+    alice.take_nonce(&answer);
+    let answer = alice.ask_signed(&mut world, Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
+    assert_eq!(Message::decode(&answer).unwrap().find(), Some(Software(&"ä".repeat(127))));
+}
+
 /// What is answered to a forged source address comes to somebody who has asked for nothing.
 #[test]
 fn a_stranger_gets_at_most_three_times_what_was_sent() {

@@ -1,5 +1,6 @@
 //! What an error response says (RFC 8489 §14.8, §14.13; RFC 8656 §18.12).
 
+use super::text::is_phrase;
 use super::{Attribute, Family};
 use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
@@ -10,7 +11,7 @@ use crate::{DecodeError, EncodeError};
 pub struct ErrorCode<'a> {
     /// 300 to 699.
     pub code: u16,
-    /// For people; at most 509 bytes sent, 763 read.
+    /// For people; at most 127 characters sent, 763 bytes read.
     pub reason: &'a str,
 }
 
@@ -81,9 +82,7 @@ impl<'a> Attribute<'a> for ErrorCode<'a> {
     fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {
         let bad = |reason| EncodeError::BadValue { attribute: Self::TYPE, reason };
         let (class, number) = split(self.code).ok_or_else(|| bad("the code is not 300 to 699"))?;
-        if self.reason.len() > 509 {
-            return Err(bad("the reason has more than 509 bytes"));
-        }
+        is_phrase(self.reason).map_err(bad)?;
         let (head, reason) = out.split_first_chunk_mut::<4>().ok_or_else(|| bad("no room"))?;
         *head = [0, 0, class, number];
         reason.copy_from_slice(self.reason.as_bytes());
@@ -99,7 +98,7 @@ pub struct AddressErrorCode<'a> {
     pub family: Family,
     /// 440 or 508.
     pub code: u16,
-    /// For people.
+    /// For people; at most 127 characters sent.
     pub reason: &'a str,
 }
 
@@ -121,6 +120,7 @@ impl<'a> Attribute<'a> for AddressErrorCode<'a> {
     fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {
         let bad = |reason| EncodeError::BadValue { attribute: Self::TYPE, reason };
         let (class, number) = split(self.code).ok_or_else(|| bad("the code is not 300 to 699"))?;
+        is_phrase(self.reason).map_err(bad)?;
         let (head, reason) = out.split_first_chunk_mut::<4>().ok_or_else(|| bad("no room"))?;
         *head = [self.family.byte(), 0, class, number];
         reason.copy_from_slice(self.reason.as_bytes());
@@ -198,6 +198,54 @@ impl<'a> Attribute<'a> for UnknownAttributes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Numbers and words from the registry, not from the constants.
+    #[test]
+    fn codes_and_words_are_those_of_the_registry() {
+        for (known, code, reason) in [
+            (ErrorCode::TRY_ALTERNATE, 300, "Try Alternate"),
+            (ErrorCode::BAD_REQUEST, 400, "Bad Request"),
+            (ErrorCode::UNAUTHENTICATED, 401, "Unauthenticated"),
+            (ErrorCode::FORBIDDEN, 403, "Forbidden"),
+            (ErrorCode::MOBILITY_FORBIDDEN, 405, "Mobility Forbidden"),
+            (ErrorCode::UNKNOWN_ATTRIBUTE, 420, "Unknown Attribute"),
+            (ErrorCode::ALLOCATION_MISMATCH, 437, "Allocation Mismatch"),
+            (ErrorCode::STALE_NONCE, 438, "Stale Nonce"),
+            (ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED, 440, "Address Family not Supported"),
+            (ErrorCode::WRONG_CREDENTIALS, 441, "Wrong Credentials"),
+            (ErrorCode::UNSUPPORTED_TRANSPORT, 442, "Unsupported Transport Protocol"),
+            (ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH, 443, "Peer Address Family Mismatch"),
+            (ErrorCode::CONNECTION_ALREADY_EXISTS, 446, "Connection Already Exists"),
+            (ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE, 447, "Connection Timeout or Failure"),
+            (ErrorCode::ALLOCATION_QUOTA_REACHED, 486, "Allocation Quota Reached"),
+            (ErrorCode::ROLE_CONFLICT, 487, "Role Conflict"),
+            (ErrorCode::SERVER_ERROR, 500, "Server Error"),
+            (ErrorCode::INSUFFICIENT_CAPACITY, 508, "Insufficient Capacity"),
+        ] {
+            assert_eq!(known, ErrorCode { code, reason });
+        }
+    }
+
+    #[test]
+    fn a_code_has_a_class_of_3_to_6_and_127_characters_of_reason() {
+        let id = TransactionId::from([0; 12]);
+        let read =
+            |class, number| ErrorCode::decode(&[0xFF, 0xFF, class, number], id).map(|error| error.code);
+        assert_eq!((read(3, 0), read(6, 99), read(0xF8 | 4, 1)), (Ok(300), Ok(699), Ok(401)));
+        for (class, number) in [(2, 99), (7, 0), (0, 0), (4, 100), (4, 255)] {
+            assert!(read(class, number).is_err(), "{class} {number}");
+        }
+        for (code, characters, good) in
+            [(299, 0, false), (700, 0, false), (400, 127, true), (400, 128, false)]
+        {
+            let reason = "ä".repeat(characters);
+            let (plain, family) = (ErrorCode { code, reason: &reason }, Family::Ipv6);
+            let dual = AddressErrorCode { family, code, reason: &reason };
+            let mut out = alloc::vec![0; plain.encoded_len()];
+            assert_eq!(plain.encode(&mut out, id).is_ok(), good, "{code} {characters}");
+            assert_eq!(dual.encode(&mut out, id).is_ok(), good, "{code} {characters}");
+        }
+    }
 
     #[test]
     fn a_garbled_reason_does_not_hide_the_code() {

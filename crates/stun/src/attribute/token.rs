@@ -1,6 +1,6 @@
 //! Authorization by a third party: a token instead of a password (RFC 7635 §6).
 
-use super::text::{MAX_DECODED, text_attribute};
+use super::text::{MAX_DECODED, is_sent_back, text_attribute};
 use super::{Attribute, bytes_attribute};
 use crate::header::TransactionId;
 use crate::{DecodeError, EncodeError};
@@ -8,7 +8,7 @@ use crate::{DecodeError, EncodeError};
 text_attribute! {
     /// THIRD-PARTY-AUTHORIZATION (RFC 7635 §6.1): the server takes tokens; the name by which the authorization
     /// server knows it, at most 763 bytes.
-    ThirdPartyAuthorization, 0x802E, 763
+    ThirdPartyAuthorization, 0x802E, is_sent_back
 }
 bytes_attribute! {
     /// ACCESS-TOKEN (RFC 7635 §6.2): for the client a text without a meaning. It must be understood, and a server

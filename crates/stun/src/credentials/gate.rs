@@ -13,7 +13,7 @@ use core::borrow::Borrow;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Nonces, SecurityFeatures};
+use super::{Nonces, SecurityFeatures, prepared};
 use crate::attribute::{
     Algorithm, Attribute, ErrorCode, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, UserHash, Username,
 };
@@ -71,18 +71,19 @@ impl Gate {
     /// The password algorithms that it offers, best first.
     pub const OFFERED: PasswordAlgorithms<'static> = PasswordAlgorithms::SHA256_AND_MD5;
 
-    /// The longest realm in bytes (RFC 8489 §14.9); longer ones are cut.
-    pub const MAX_REALM: usize = 763;
+    /// The longest realm in characters (RFC 8489 §14.9).
+    pub const MAX_REALM: usize = 127;
 
     /// A gate with nonces of this secret, which nobody else knows, and of this lifetime, at most an hour.
     ///
-    /// The realm should be the operator's domain name; it stands in every challenge.
+    /// The realm should be the operator's domain name; it stands in every challenge. It is prepared by OpaqueString, a
+    /// longer one is cut, and what no realm has (quotes, backslashes, control characters) is left out: users' keys are
+    /// to be made with [`Self::realm`].
     #[must_use]
     pub fn new(realm: impl Into<String>, secret: [u8; 32], nonce_lifetime: Duration) -> Self {
-        let mut realm = realm.into();
-        while realm.len() > Self::MAX_REALM {
-            realm.pop();
-        }
+        let has = |c: &char| !matches!(c, '"' | '\\') && !c.is_control();
+        let realm: String = realm.into().chars().filter(has).collect();
+        let realm = prepared(&realm).chars().take(Self::MAX_REALM).collect();
         Self { realm, nonces: Nonces::new(secret, nonce_lifetime) }
     }
 
