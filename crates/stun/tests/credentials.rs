@@ -171,6 +171,24 @@ fn the_same_credentials_are_not_shown_twice() {
 }
 
 #[test]
+fn new_credentials_serve_once_the_old_ones_do_not() {
+    let (mut login, mut attempt, old) = challenged(PLAIN, None);
+    let (mut late, mut fresh) = (attempt.clone(), Attempt::new(Transport::Udp));
+    login.renew(Credentials::new("bob", Password::new("hush")));
+    let still = ask(&login, &mut fresh);
+    assert_eq!(still, old, "as long as the server takes them");
+    let refusal = challenge(ErrorCode::UNAUTHENTICATED, Some(REALM), PLAIN, None);
+    assert!(matches!(hear(&mut login, &mut attempt, &refusal), Ok(Verdict::Again)));
+    let request = ask(&login, &mut attempt);
+    assert_eq!(Message::decode(&request).unwrap().find(), Some(Username("bob")));
+    assert!(
+        matches!(hear(&mut login, &mut late, &refusal), Ok(Verdict::Again)),
+        "signed with the old ones, too"
+    );
+    assert_eq!(refused(hear(&mut login, &mut attempt, &refusal)), (401, false), "and these are as bad");
+}
+
+#[test]
 fn a_stale_nonce_is_renewed_but_not_for_ever() {
     // STUN-9.2.5-5
     let (mut login, mut attempt, _) = challenged(PLAIN, None);
@@ -313,6 +331,27 @@ fn a_realm_in_quotes_and_nulls_is_hashed_bare() {
     }
 }
 
+#[test]
+fn nulls_behind_a_password_are_not_hashed() {
+    // STUN-9.2.2-1, STUN-9.2.2-2
+    let key = |password, algorithm| Credentials::new("user", Password::new(password)).key(REALM, algorithm);
+    for algorithm in [Algorithm::MD5, Algorithm::SHA256] {
+        let bare = key("pass", algorithm);
+        let signed = message(Class::Request, |builder| builder.integrity(&bare).finish().unwrap().to_vec());
+        let message = Message::decode(&signed).unwrap();
+        assert!(message.verify(&key("pass\0\0", algorithm)).is_ok(), "{algorithm:?}");
+        assert!(message.verify(&key("\"pass\"", algorithm)).is_err(), "quotes belong to a password");
+    }
+}
+
+#[cfg(feature = "precis")]
+#[test]
+fn a_hidden_name_is_hashed_with_the_prepared_realm() {
+    // STUN-14.4-1
+    assert_eq!(alice().hash("caf\u{e9}.example"), userhash("alice", "caf\u{e9}.example"));
+    assert_eq!(alice().hash("cafe\u{301}.example"), userhash("alice", "caf\u{e9}.example"));
+}
+
 // The server's side.
 
 fn gate() -> Gate {
@@ -416,6 +455,15 @@ fn judge_with(
 }
 
 #[test]
+fn the_realm_of_a_gate_is_one_that_the_text_allows() {
+    // STUN-14.9-1
+    let realm = |text: &str| Gate::new(text, [1; 32], Duration::from_secs(600)).realm().to_owned();
+    assert_eq!(realm("example.org"), "example.org");
+    assert_eq!(realm("\"ex\\am\tple\".org\0"), "example.org");
+    assert_eq!(realm(&"ä".repeat(128)), "ä".repeat(127));
+}
+
+#[test]
 fn a_nonce_belongs_to_one_client() {
     // STUN-9.2.4-2, STUN-9.2.4-3
     let gate = gate();
@@ -499,6 +547,19 @@ fn a_short_term_answer_of_nobody_is_as_if_never_received() {
     let good = success(|b| b.integrity_sha256(&key).finish().unwrap().to_vec());
     let verdict = client.handle_response(&mut attempt, Message::decode(&good).unwrap());
     assert!(matches!(verdict, Ok(Verdict::Granted(_))));
+}
+
+#[test]
+fn an_answer_signed_with_less_is_no_silence() {
+    // STUN-9.1.4-1, STUN-9.1.4-2
+    let (client, key) = pair();
+    let mut client = client.signing_by(Integrity::Sha256);
+    let mut attempt = Attempt::new(Transport::Udp);
+    short(&client, &mut attempt);
+    let weaker = success(|b| b.integrity(&key).finish().unwrap().to_vec());
+    let verdict = client.handle_response(&mut attempt, Message::decode(&weaker).unwrap());
+    assert_eq!(verdict.unwrap_err(), Dropped::BadIntegrity);
+    assert!(attempt.is_violated(), "nothing but discarded responses came");
 }
 
 #[test]

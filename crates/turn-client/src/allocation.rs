@@ -1,21 +1,24 @@
-//! The allocation: one relayed address and how long it is ours (RFC 8656 §6 to §8).
+//! The allocation: what is relayed for us and how long it is ours (RFC 8656 §6 to §8).
 //!
 //! ```text
 //!   Asking ──success──▶ Live ──release──▶ Leaving ──success, 437, any end──▶ Over
-//!     │                 │  ▲                 ▲                                ▲
-//!     │    a minute     ▼  │ success         │                                │
-//!     │   before expiry refresh              │                                │
-//!     │                 └──437, silence, expiry───────────────────────────────┤
-//!     ├──success that is of no use───────────┘                                │
-//!     └──refused, silence─────────────────────────────────────────────────────┘
+//!    │ ▲ ▲              │  ▲                 ▲                                ▲
+//!    │ │ │  a minute    ▼  │ success         │                                │
+//!    │ │ │before expiry refresh              │                                │
+//!    │ │ └──437, silence, expiry─┴── where it is not to be had again ─────────┤
+//!    │ Resting ◀─refused for now, where there was one before                  │
+//!    │ Clearing ◀─437: an old one is in the way, and deleted                  │
+//!    ├──success that is of no use────────────┘                                │
+//!    └──refused, silence──────────────────────────────────────────────────────┘
 //! ```
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, Attribute, ErrorCode, Family, Lifetime, ReservationToken, XorMappedAddress,
-    XorRelayedAddress,
+    AddressErrorCode, Attribute, ErrorCode, Family, Lifetime, MobilityTicket, ReservationToken,
+    XorMappedAddress, XorRelayedAddress,
 };
 use floe_stun::{Chance, Instant, Message};
 
@@ -23,9 +26,17 @@ use crate::{BadAnswer, Refusal, Wanted};
 
 /// Where the one allocation of a client stands.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a client has one, which is live most of the time")]
 pub(crate) enum Allocation {
     /// Asked for.
     Asking,
+    /// To be asked for again later.
+    Resting {
+        /// When.
+        until: Instant,
+    },
+    /// An earlier one of this 5-tuple is being deleted, and then it is asked for again.
+    Clearing,
     /// Held.
     Live(Live),
     /// Being deleted; `told` if the owner knows already how it ended.
@@ -43,12 +54,15 @@ pub(crate) struct Live {
     pub(crate) grant: Grant,
     expires_at: Instant,
     refresh: Refresh,
+    silent: bool,
 }
 
 #[derive(Debug)]
 enum Refresh {
     At(Instant),
     Asked,
+    /// Asked from a new address: until the answer nothing is to be sent (RFC 8016 §3.2.2).
+    Moving,
 }
 
 /// What a success response to Allocate says.
@@ -62,6 +76,8 @@ pub(crate) struct Grant {
     pub(crate) mapped: SocketAddr,
     pub(crate) lifetime: Duration,
     pub(crate) reserved: Option<ReservationToken>,
+    /// MOBILITY-TICKET, which brings the allocation along to another address (RFC 8016).
+    pub(crate) ticket: Option<Vec<u8>>,
 }
 
 impl Grant {
@@ -86,7 +102,15 @@ impl Grant {
             Some(second) if second.is_ipv4() => (second, Some(first)),
             second => (first, second),
         };
-        Ok(Self { relayed, second, missing, mapped, lifetime, reserved: message.find() })
+        Ok(Self {
+            relayed,
+            second,
+            missing,
+            mapped,
+            lifetime,
+            reserved: message.find(),
+            ticket: ticket(message),
+        })
     }
 
     /// Whether peers of this family can be reached.
@@ -96,6 +120,10 @@ impl Grant {
             .flatten()
             .any(|relayed| Family::of(relayed.ip()) == family)
     }
+}
+
+fn ticket(message: &Message<'_>) -> Option<Vec<u8>> {
+    message.find().map(|MobilityTicket(ticket)| ticket).filter(|ticket| !ticket.is_empty()).map(Vec::from)
 }
 
 fn relayed<'m>(message: &Message<'m>) -> impl Iterator<Item = SocketAddr> + use<'m> {
@@ -110,7 +138,7 @@ impl Live {
     fn new(now: Instant, grant: Grant, chance: &mut Chance) -> Self {
         let lifetime = grant.lifetime;
         let refresh = Refresh::At(now + refresh_after(lifetime, chance));
-        Self { expires_at: now + lifetime, refresh, grant }
+        Self { expires_at: now + lifetime, refresh, silent: false, grant }
     }
 }
 
@@ -121,10 +149,26 @@ impl Allocation {
     }
 
     /// The server refreshed it, for the time it says or else for as long as before.
-    pub(crate) fn handle_refreshed(&mut self, now: Instant, told: Option<Lifetime>, chance: &mut Chance) {
+    pub(crate) fn handle_refreshed(&mut self, now: Instant, answer: &Message<'_>, chance: &mut Chance) {
         let Self::Live(live) = self else { return };
-        let lifetime = told.map_or(live.grant.lifetime, |Lifetime(lifetime)| lifetime);
-        *live = Live::new(now, Grant { lifetime, ..live.grant.clone() }, chance);
+        let lifetime = answer.find().map_or(live.grant.lifetime, |Lifetime(lifetime)| lifetime);
+        let ticket = ticket(answer).or_else(|| live.grant.ticket.take());
+        *live = Live::new(now, Grant { lifetime, ticket, ..live.grant.clone() }, chance);
+    }
+
+    /// The host has gone to another address. Whether a Refresh from there brings the allocation along.
+    pub(crate) fn start_move(&mut self) -> bool {
+        let Self::Live(live) = self else { return false };
+        if live.grant.ticket.is_some() {
+            live.refresh = Refresh::Moving;
+        }
+        live.grant.ticket.is_some()
+    }
+
+    /// The ticket, while it is needed.
+    pub(crate) fn ticket(&self) -> Option<&[u8]> {
+        let live = self.live().filter(|live| matches!(live.refresh, Refresh::Moving))?;
+        live.grant.ticket.as_deref()
     }
 
     /// The server has trouble of its own (5xx): tries again when half of the time left has passed, which ends
@@ -153,8 +197,29 @@ impl Allocation {
                 live.refresh = Refresh::Asked;
                 true
             }
-            Refresh::At(_) | Refresh::Asked => false,
+            Refresh::At(_) | Refresh::Asked | Refresh::Moving => false,
         }
+    }
+
+    /// Nobody answered the Refresh. Whether there is time for another.
+    pub(crate) fn handle_silence(&mut self, now: Instant) -> bool {
+        let Self::Live(live) = self else { return false };
+        live.silent = true;
+        live.expires_at - now >= LAST_TRY
+    }
+
+    /// Whether its last Refresh was left without an answer.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(self, Self::Live(Live { silent: true, .. }))
+    }
+
+    /// Whether it is to be asked for again; says so once.
+    pub(crate) fn take_rest(&mut self, now: Instant) -> bool {
+        let over = matches!(self, Self::Resting { until } if *until <= now);
+        if over {
+            *self = Self::Asking;
+        }
+        over
     }
 
     /// Whether its time has run out without a refresh.
@@ -166,15 +231,18 @@ impl Allocation {
     pub(crate) const fn live(&self) -> Option<&Live> {
         match self {
             Self::Live(live) => Some(live),
-            Self::Asking | Self::Leaving { .. } | Self::Over => None,
+            _ => None,
         }
     }
 
     /// The next moment at which it is to be refreshed or expires.
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if let Self::Resting { until } = self {
+            return Some(*until);
+        }
         self.live().map(|live| match live.refresh {
             Refresh::At(at) => at.min(live.expires_at),
-            Refresh::Asked => live.expires_at,
+            Refresh::Asked | Refresh::Moving => live.expires_at,
         })
     }
 }

@@ -91,6 +91,23 @@ impl Channels {
         }
     }
 
+    /// The server has lost them all, or so it seems: each is to be bound anew, under the same number, which is right
+    /// in either case.
+    pub(crate) fn start_anew(&mut self) {
+        self.kept.values_mut().for_each(|channel| channel.state = State::Wanted);
+    }
+
+    /// What was asked for is to be asked for again: nobody will hear the answer.
+    pub(crate) fn ask_again(&mut self, now: Instant) {
+        for channel in self.kept.values_mut() {
+            channel.state = match channel.state {
+                State::Binding => State::Wanted,
+                State::Refreshing { until } => State::Bound { refresh_at: now, until },
+                other => other,
+            };
+        }
+    }
+
     /// Forgets everything, with the allocation.
     pub(crate) fn clear(&mut self) {
         self.kept.clear();

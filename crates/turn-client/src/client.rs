@@ -8,15 +8,16 @@ use floe_stun::attribute::{Family, IcmpAttribute};
 use floe_stun::credentials::Attempt;
 use floe_stun::{
     Authenticated, Chance, ChannelData, Class, Dropped, Drops, Icmp, Input, Instant, MAX_TRANSMIT, Machine,
-    Message, Method, Output, Received, SendPlan, SocketId, TransactionId, Transmit, Why,
+    Message, Method, Need, Output, Received, Redirects, RequestId, SendPlan, SocketId, TransactionId,
+    Transmit, Transport, Why,
 };
 
 use crate::allocation::{Allocation, Grant};
 use crate::channel::{self, Channels};
 use crate::permission::{self, Permissions};
 use crate::relay::{self, Content, PeerData};
-use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Failure, Request, Requests, Task};
-use crate::{AllocateFailure, Config, Event, LostReason, Refusal, SendError};
+use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Elsewhere, Failure, Request, Requests, Task};
+use crate::{AllocateFailure, Config, Credentials, Event, LostReason, Refusal, SendError};
 
 /// One allocation on one TURN server, with its permissions and channels.
 #[derive(Debug)]
@@ -26,6 +27,16 @@ pub struct Client {
     allocation: Allocation,
     permissions: Permissions,
     channels: Channels,
+    redirects: Redirects,
+    /// The stream to another server that the host is asked for, and which server.
+    detour: Option<(RequestId, Elsewhere)>,
+    /// Whether there was an allocation once, which is not given up so soon.
+    held: bool,
+    /// When the server last granted anything.
+    heard_at: Instant,
+    /// Whether what was in the way of this allocation has been deleted.
+    cleared: bool,
+    last_need: u32,
     chance: Chance,
     queue: VecDeque<Queued>,
     wait: Option<(Instant, Why)>,
@@ -36,6 +47,7 @@ pub struct Client {
 #[derive(Debug)]
 enum Queued {
     Request(TransactionId),
+    Need(Need),
     Event(Event),
 }
 
@@ -49,6 +61,12 @@ impl Client {
             allocation: Allocation::Asking,
             permissions: Permissions::default(),
             channels: Channels::new(&mut chance),
+            redirects: Redirects::new(),
+            detour: None,
+            held: false,
+            heard_at: now,
+            cleared: false,
+            last_need: 0,
             chance,
             queue: VecDeque::new(),
             wait: None,
@@ -56,9 +74,39 @@ impl Client {
             drops: Drops::default(),
             config,
         };
+        client.redirects.note(now, client.config.server);
         client.ask(Task::Allocate);
         client.advance();
         client
+    }
+
+    /// New credentials, as when time-limited ones come to their end. The allocation stays with the user who asked for it
+    /// (RFC 8656 §5): they serve when the server no longer takes the old ones, and for the next allocation.
+    pub fn renew_credentials(&mut self, credentials: Credentials) {
+        self.requests.login().renew(credentials);
+    }
+
+    /// The host has another address, and reaches the server from this socket or stream now.
+    ///
+    /// With a ticket of the server (RFC 8016; see [`Config::mobility`]) the allocation comes along, and
+    /// [`Event::Moved`] says when data may be sent again. Else it is lost, and asked for again from there.
+    pub fn move_to(&mut self, now: Instant, socket: SocketId) {
+        self.now = self.now.max(now);
+        self.config.socket = socket;
+        if self.is_ending() {
+            return;
+        }
+        if self.allocation.start_move() {
+            self.requests.clear();
+            self.permissions.ask_again(self.now);
+            self.channels.ask_again(self.now);
+            self.ask(Task::Move);
+        } else if self.allocation.live().is_some() {
+            self.lose(LostReason::Moved);
+        } else {
+            self.allocate_anew();
+        }
+        self.advance();
     }
 
     /// Installs a permission for this peer, on all its ports, and keeps it. May be called at any time, and
@@ -110,6 +158,9 @@ impl Client {
         let peer = relay::plain(peer);
         if self.allocation.live().is_none() || self.allocation.is_expired(now) {
             return Err(SendError::NotAllocated);
+        }
+        if self.allocation.ticket().is_some() {
+            return Err(SendError::Moving);
         }
         //= RFC 8656 §11.1
         //# the client MUST ensure that there is a permission installed for the IP address of the peer
@@ -202,6 +253,8 @@ impl Machine for Client {
                 self.handle_icmp()
             }
             Input::Closed { socket } if socket == self.config.socket => self.handle_closed(),
+            Input::Opened { request, socket, .. } if self.is_detour(request) => self.handle_opened(socket),
+            Input::Failed { request, why } if self.is_detour(request) => self.handle_no_detour(why),
             Input::Timeout => Received::Consumed,
             _ => Received::NotMine,
         };
@@ -219,6 +272,7 @@ impl Machine for Client {
         while let Some(queued) = self.queue.pop_front() {
             match queued {
                 Queued::Event(event) => return Output::Event(event),
+                Queued::Need(need) => return Output::Need(need),
                 Queued::Request(id) => {
                     let Some(len) = self.requests.copy(id, buf) else { continue };
                     let bytes = buf.get(..len).unwrap_or_default();
@@ -294,7 +348,10 @@ impl Client {
         };
         match answer {
             Answer::Again => self.ask_again(request.task, request.attempt),
-            Answer::Granted(message) => self.handle_granted(&request, &message),
+            Answer::Granted(message) => {
+                self.heard_at = self.now;
+                self.handle_granted(&request, &message);
+            }
             Answer::Failed(failure) => self.handle_failed(request.task, failure),
         }
         Ok(Received::Consumed)
@@ -302,17 +359,20 @@ impl Client {
 
     /// Nobody vouches for ICMP: it may spoil an attempt, not an allocation.
     fn handle_icmp(&mut self) -> Received<PeerData<'static>> {
-        if !matches!(self.allocation, Allocation::Asking) {
-            return Received::NotMine;
+        match self.allocation {
+            Allocation::Asking if self.held && self.config.again => self.rest(SHORT_REST),
+            Allocation::Asking => {
+                self.end(Allocation::Over);
+                self.tell(Event::Failed(AllocateFailure::Unreachable));
+            }
+            _ => return Received::NotMine,
         }
-        self.end(Allocation::Over);
-        self.tell(Event::Failed(AllocateFailure::Unreachable));
         Received::Consumed
     }
 
     fn handle_closed(&mut self) -> Received<PeerData<'static>> {
         match self.allocation {
-            Allocation::Asking => {
+            Allocation::Asking | Allocation::Resting { .. } | Allocation::Clearing => {
                 self.end(Allocation::Over);
                 self.tell(Event::Failed(AllocateFailure::SocketClosed));
             }
@@ -330,7 +390,11 @@ impl Client {
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
-            Task::Refresh => self.allocation.handle_refreshed(self.now, answer.find(), &mut self.chance),
+            Task::Refresh => self.allocation.handle_refreshed(self.now, answer, &mut self.chance),
+            Task::Move => {
+                self.allocation.handle_refreshed(self.now, answer, &mut self.chance);
+                self.tell(Event::Moved);
+            }
             Task::Permit(peer) => self.handle_permitted(peer),
             Task::Bind { peer, .. } => self.handle_bound(peer),
         }
@@ -341,6 +405,7 @@ impl Client {
             (Task::Allocate, failure) => self.handle_not_allocated(failure),
             // Whatever it is that the server says: we have left.
             (Task::Delete, _) => self.left(),
+            (Task::Move, Failure::Refused(why, _)) => self.lose(LostReason::Refused(why)),
             (task, Failure::Refused(why, _)) if why.code != ALLOCATION_MISMATCH => {
                 self.handle_refused(task, why)
             }
@@ -348,24 +413,105 @@ impl Client {
         }
     }
 
-    /// Asks for less at once, where that may help (RFC 8656 §7.4).
+    /// Asks elsewhere, for less, or later, where that may help (RFC 8656 §7.4).
     fn handle_not_allocated(&mut self, failure: Failure) {
-        match failure.code().and_then(|code| self.config.without_what_was_refused(code)) {
-            Some(config) => {
+        let plainer = failure.code().and_then(|code| self.config.without_what_was_refused(code));
+        let rest = failure.rest().filter(|_| self.held && self.config.again);
+        match (failure, plainer, rest) {
+            (Failure::Refused(Refusal { code: TRY_ALTERNATE, .. }, Some(elsewhere)), ..) => {
+                self.handle_redirect(elsewhere);
+            }
+            (_, Some(config), _) => {
                 self.config = config;
                 self.ask(Task::Allocate);
             }
-            None => {
+            // The 5-tuple is ours, and so must be what is in the way.
+            (Failure::Refused(Refusal { code: ALLOCATION_MISMATCH, .. }, _), ..) if !self.cleared => {
+                self.cleared = true;
+                self.allocation = Allocation::Clearing;
+                self.ask(Task::Delete);
+            }
+            (_, _, Some(rest)) => self.rest(rest),
+            (failure, None, None) => {
                 self.end(Allocation::Over);
                 self.tell(Event::Failed(failure.into()));
             }
         }
     }
 
+    /// Leaves the server alone for a while.
+    fn rest(&mut self, rest: Duration) {
+        self.requests.clear();
+        self.allocation = Allocation::Resting { until: self.now + rest };
+    }
+
+    /// 300, which the server has proven to be its word.
+    fn handle_redirect(&mut self, elsewhere: Elsewhere) {
+        let (transport, to) = (self.config.transport, elsewhere.to);
+        let followed = self.redirects.follow(self.now, (transport, self.config.server), (transport, to));
+        match followed {
+            Err(why) => {
+                self.end(Allocation::Over);
+                self.tell(Event::Failed(AllocateFailure::Redirected { to, why }));
+            }
+            Ok(()) if transport == Transport::Udp => self.ask_elsewhere(elsewhere),
+            Ok(()) => self.open_detour(elsewhere),
+        }
+    }
+
+    /// A connection leads to one server; for another there must be another.
+    fn open_detour(&mut self, elsewhere: Elsewhere) {
+        self.last_need = self.last_need.wrapping_add(1);
+        let request = RequestId(self.last_need);
+        let server_name = elsewhere.domain.clone().or_else(|| self.config.server_name.clone());
+        let (to, transport) = (elsewhere.to, self.config.transport);
+        self.queue.push_back(Queued::Need(Need::Stream { request, to, transport, server_name }));
+        self.detour = Some((request, elsewhere));
+    }
+
+    fn is_detour(&self, answered: RequestId) -> bool {
+        self.detour.as_ref().is_some_and(|(request, _)| *request == answered)
+    }
+
+    fn handle_opened(&mut self, socket: SocketId) -> Received<PeerData<'static>> {
+        let Some((_, elsewhere)) = self.detour.take() else { return Received::NotMine };
+        let left = core::mem::replace(&mut self.config.socket, socket);
+        self.queue.push_back(Queued::Need(Need::Close { socket: left }));
+        self.ask_elsewhere(elsewhere);
+        Received::Consumed
+    }
+
+    fn handle_no_detour(&mut self, why: floe_stun::Failure) -> Received<PeerData<'static>> {
+        let Some((_, Elsewhere { to, .. })) = self.detour.take() else { return Received::NotMine };
+        self.end(Allocation::Over);
+        self.tell(Event::Failed(AllocateFailure::NotThere { to, why }));
+        Received::Consumed
+    }
+
+    fn ask_elsewhere(&mut self, Elsewhere { to, domain }: Elsewhere) {
+        self.config.server = to;
+        self.config.server_name = domain.or_else(|| self.config.server_name.take());
+        self.requests.login().start_elsewhere();
+        self.tell(Event::Redirected { to });
+        self.ask(Task::Allocate);
+    }
+
+    /// Asks for what was lost, or for what an answer will not come to.
+    fn allocate_anew(&mut self) {
+        self.requests.clear();
+        self.requests.login().start_anew();
+        self.permissions.start_anew();
+        self.channels.start_anew();
+        self.cleared = false;
+        self.allocation = Allocation::Asking;
+        self.ask(Task::Allocate);
+    }
+
     fn handle_grant(&mut self, rtt: Option<Duration>, answer: &Message<'_>) {
         match Grant::read(answer, self.config.wanted) {
             Ok(grant) => {
-                let Grant { relayed, second, missing, mapped, lifetime, reserved } = grant.clone();
+                self.held = true;
+                let Grant { relayed, second, missing, mapped, lifetime, reserved, .. } = grant.clone();
                 self.allocation.handle_grant(self.now, grant, &mut self.chance);
                 self.tell(Event::Allocated { relayed, second, missing, mapped, lifetime, reserved, rtt });
             }
@@ -415,16 +561,25 @@ impl Client {
                 }
             }
             Task::Refresh if why.code >= 500 => self.allocation.handle_trouble(self.now),
-            Task::Refresh | Task::Allocate | Task::Delete => self.lose(LostReason::Refused(why)),
+            Task::Refresh | Task::Move | Task::Allocate | Task::Delete => self.lose(LostReason::Refused(why)),
         }
     }
 
     fn lose(&mut self, why: LostReason) {
-        self.end(Allocation::Over);
-        self.tell(Event::Lost(why));
+        if self.config.again && why.may_pass() {
+            self.tell(Event::Interrupted(why));
+            self.allocate_anew();
+        } else {
+            self.end(Allocation::Over);
+            self.tell(Event::Lost(why));
+        }
     }
 
     fn left(&mut self) {
+        if matches!(self.allocation, Allocation::Clearing) {
+            self.allocation = Allocation::Asking;
+            return self.ask(Task::Allocate);
+        }
         let told = matches!(self.allocation, Allocation::Leaving { told: true });
         self.end(Allocation::Over);
         if !told {
@@ -449,9 +604,15 @@ impl Client {
         while let Some(due) = self.requests.next_due(self.now) {
             match due {
                 Due::Resend(id) => self.queue.push_back(Queued::Request(id)),
-                Due::TimedOut { task, violated: false } => self.handle_failed(task, Failure::Silent),
-                Due::TimedOut { task, violated: true } => self.handle_failed(task, Failure::Violated),
+                Due::TimedOut { task, violated: false, since } if self.may_answer_yet(task, since) => {
+                    self.ask(task);
+                }
+                Due::TimedOut { task, violated: false, .. } => self.handle_failed(task, Failure::Silent),
+                Due::TimedOut { task, violated: true, .. } => self.handle_failed(task, Failure::Violated),
             }
+        }
+        if self.allocation.take_rest(self.now) {
+            self.allocate_anew();
         }
         if self.allocation.take_refresh(self.now) {
             self.ask(Task::Refresh);
@@ -467,9 +628,20 @@ impl Client {
         self.wait = self.next_wait();
     }
 
+    /// A request went without an answer. If the server answered others meanwhile, it is the network that took them;
+    /// and for a Refresh the time that is left is well used.
+    fn may_answer_yet(&mut self, task: Task, since: Instant) -> bool {
+        match task {
+            Task::Refresh | Task::Move => self.allocation.handle_silence(self.now),
+            Task::Permit(_) | Task::Bind { .. } => self.heard_at > since,
+            Task::Allocate | Task::Delete => false,
+        }
+    }
+
     fn expire(&mut self) {
         if self.allocation.is_expired(self.now) {
-            self.lose(LostReason::Expired);
+            let silent = self.allocation.is_silent();
+            self.lose(if silent { LostReason::Silent } else { LostReason::Expired });
         }
     }
 
@@ -491,7 +663,8 @@ impl Client {
 
     fn ask_again(&mut self, task: Task, attempt: Attempt) {
         let id = self.chance.transaction_id();
-        match self.requests.start(self.now, id, task, attempt, &self.config) {
+        let ticket = self.allocation.ticket().filter(|_| task == Task::Move);
+        match self.requests.start(self.now, id, task, attempt, &self.config, ticket) {
             Ok(()) => self.queue.push_back(Queued::Request(id)),
             Err(error) => self.handle_failed(task, Failure::Unsendable(error)),
         }
@@ -533,6 +706,12 @@ impl Client {
         matches!(self.allocation, Allocation::Leaving { .. } | Allocation::Over)
     }
 }
+
+/// RFC 8489 §14.8.
+const TRY_ALTERNATE: u16 = 300;
+
+/// As long as a network may need to come back.
+const SHORT_REST: Duration = Duration::from_secs(15);
 
 /// RFC 8489 §14.8.
 const BAD_REQUEST: u16 = 400;

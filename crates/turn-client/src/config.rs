@@ -18,12 +18,18 @@ pub struct Config {
     pub transport: Transport,
     /// The server.
     pub server: SocketAddr,
+    /// The name that its certificate carries, for TLS and DTLS; a server that sends us elsewhere may name another.
+    pub server_name: Option<String>,
     /// As whom.
     pub credentials: Credentials,
     /// Which relayed address, or which two.
     pub wanted: Wanted,
     /// Asks for the DF bit on what is relayed (RFC 8656 §7.1). A server that cannot set it is asked again without.
     pub dont_fragment: bool,
+    /// Asks for a ticket that brings the allocation along when the host gets another address (RFC 8016).
+    pub mobility: bool,
+    /// Whether an allocation that was lost is asked for again, with its permissions and channels. True by default.
+    pub again: bool,
     /// The lifetime to ask for, a hint; the server's word counts (RFC 8656 §7.1).
     pub lifetime: Duration,
     /// When requests go out again and when the server counts as silent.
@@ -42,7 +48,10 @@ impl Config {
             server,
             credentials,
             wanted: Wanted::Address(Family::Ipv4),
+            server_name: None,
             dont_fragment: false,
+            mobility: false,
+            again: true,
             lifetime: DEFAULT_LIFETIME,
             schedule: Schedule::DEFAULT,
             software: None,
@@ -61,10 +70,11 @@ impl Config {
     }
 
     /// What to ask for instead, now that the server has refused this with that code: without DONT-FRAGMENT after 420,
-    /// without EVEN-PORT after 508 (RFC 8656 §7.4).
+    /// without EVEN-PORT after 508 (RFC 8656 §7.4), without a ticket after 405 (RFC 8016 §3.1.4).
     pub(crate) fn without_what_was_refused(&self, code: u16) -> Option<Self> {
         match code {
             UNKNOWN_ATTRIBUTE if self.dont_fragment => Some(Self { dont_fragment: false, ..self.clone() }),
+            MOBILITY_FORBIDDEN if self.mobility => Some(Self { mobility: false, ..self.clone() }),
             INSUFFICIENT_CAPACITY => self.wanted.plainer().map(|wanted| self.clone().wanting(wanted)),
             _ => None,
         }
@@ -120,6 +130,9 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 
 /// RFC 8489 §14.8.
 const UNKNOWN_ATTRIBUTE: u16 = 420;
+
+/// RFC 8016 §3.4.
+const MOBILITY_FORBIDDEN: u16 = 405;
 
 /// RFC 8656 §19.
 const INSUFFICIENT_CAPACITY: u16 = 508;

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{ErrorCode, Family, ReservationToken};
-use floe_stun::{ChannelNumber, EncodeError};
+use floe_stun::{ChannelNumber, EncodeError, RedirectRefused};
 use thiserror::Error;
 
 /// Something the owner may want to know.
@@ -69,6 +69,16 @@ pub enum Event {
     },
     /// There will be no allocation. The client is over.
     Failed(AllocateFailure),
+    /// There was an allocation and it is gone; nothing can be sent. Another is being asked for, and the permissions and
+    /// channels that were kept will be there again. Then comes [`Self::Allocated`], with another address as a rule.
+    Interrupted(LostReason),
+    /// The allocation has come along to the address we have moved to; peers noticed nothing (RFC 8016).
+    Moved,
+    /// The server has sent us to another one, which is asked now (RFC 8489 §10).
+    Redirected {
+        /// The other server.
+        to: SocketAddr,
+    },
     /// There was an allocation and it is gone, with all permissions and channels. The client is over.
     Lost(LostReason),
     /// The allocation was given back. The client is over.
@@ -125,11 +135,21 @@ pub enum AllocateFailure {
     /// Another error response.
     #[error("the TURN server refused to allocate ({0}); {advice}", advice = advice(.0.code))]
     Refused(Refusal),
-    /// 300: the server sends us elsewhere.
-    #[error("the TURN server asks us to use {to} instead; try that server")]
+    /// 300: the server sends us where we do not go.
+    #[error("the TURN server asks us to use {to} instead, which we do not: {why}; ask its operator")]
     Redirected {
         /// The other server.
         to: SocketAddr,
+        /// Why not.
+        why: RedirectRefused,
+    },
+    /// The server that we were sent to cannot be reached.
+    #[error("the TURN server sent us to {to}, which cannot be reached: {why}; ask its operator")]
+    NotThere {
+        /// The other server.
+        to: SocketAddr,
+        /// What became of the connection.
+        why: floe_stun::Failure,
     },
     /// Nobody answered.
     #[error("the TURN server did not answer over UDP; check address and port, or try TCP or TLS")]
@@ -203,12 +223,27 @@ pub enum LostReason {
         "somebody on the path weakened the login (the list of password algorithms was removed); do not trust this network"
     )]
     BidDown,
+    /// The host has gone to another address, and the server gave no ticket to bring the allocation along.
+    #[error("the allocation belongs to the address that we have left; allocate again")]
+    Moved,
     /// A request cannot be written: a text of the server is too long.
     #[error("the request cannot be written: {0}")]
     Unsendable(EncodeError),
     /// The host closed the socket.
     #[error("the socket was closed")]
     SocketClosed,
+}
+
+impl LostReason {
+    /// Whether it is worth while to ask for another allocation.
+    pub(crate) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Mismatch(_) | Self::Silent | Self::Expired | Self::IntegrityViolated | Self::Moved => true,
+            // Its user may have another password by now.
+            Self::Refused(refusal) => matches!(refusal.code, 400 | 401 | 438 | 500..=599),
+            Self::BadAnswer(_) | Self::BidDown | Self::Unsendable(_) | Self::SocketClosed => false,
+        }
+    }
 }
 
 /// Why a datagram cannot be sent. The call was early or wrong; nothing has changed.
@@ -218,6 +253,9 @@ pub enum SendError {
     /// There is no allocation yet, or no more.
     #[error("there is no allocation; wait for Event::Allocated")]
     NotAllocated,
+    /// It is being brought along to another address (RFC 8016 §3.2.2).
+    #[error("the allocation is on its way to our new address; wait for Event::Moved")]
+    Moving,
     /// The server would drop it.
     #[error("the peer has no permission; call permit and wait for Event::Permitted")]
     NotPermitted,

@@ -44,6 +44,22 @@ impl Permissions {
         self.kept.remove(&peer).is_some()
     }
 
+    /// The server has lost them all: each is to be installed anew.
+    pub(crate) fn start_anew(&mut self) {
+        self.kept.values_mut().for_each(|permission| *permission = Permission::Wanted);
+    }
+
+    /// What was asked for is to be asked for again: nobody will hear the answer.
+    pub(crate) fn ask_again(&mut self, now: Instant) {
+        for permission in self.kept.values_mut() {
+            *permission = match *permission {
+                Permission::Installing => Permission::Wanted,
+                Permission::Refreshing { until } => Permission::Installed { refresh_at: now, until },
+                other => other,
+            };
+        }
+    }
+
     /// Forgets all of them.
     pub(crate) fn clear(&mut self) {
         self.kept.clear();

@@ -7,13 +7,15 @@
 //! ```
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AdditionalAddressFamily, AlternateServer, ChannelNumberAttribute, DontFragment, EvenPort, Family,
-    Lifetime, RequestedAddressFamily, RequestedTransport, Software, XorPeerAddress,
+    AdditionalAddressFamily, AlternateDomain, AlternateServer, ChannelNumberAttribute, DontFragment,
+    EvenPort, Family, Lifetime, MobilityTicket, RequestedAddressFamily, RequestedTransport, Software,
+    XorPeerAddress,
 };
 use floe_stun::credentials::{Attempt, Login, LoginError, Verdict};
 use floe_stun::{
@@ -30,6 +32,8 @@ pub(crate) enum Task {
     Allocate,
     /// Keep it.
     Refresh,
+    /// Bring it along to the socket that is asked from now.
+    Move,
     /// Give it back.
     Delete,
     /// Install or keep a permission.
@@ -75,7 +79,7 @@ pub(crate) enum Answer<'m> {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The server refused, and may know another server.
-    Refused(Refusal, Option<SocketAddr>),
+    Refused(Refusal, Option<Elsewhere>),
     /// The server's answer makes no sense.
     Unusable(BadAnswer),
     /// See [`LoginError::BidDown`].
@@ -86,6 +90,13 @@ pub(crate) enum Failure {
     Violated,
     /// The request could not be written.
     Unsendable(EncodeError),
+}
+
+/// Another server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) to: SocketAddr,
+    pub(crate) domain: Option<String>,
 }
 
 /// What a timeout asks of the owner.
@@ -99,6 +110,8 @@ pub(crate) enum Due {
         task: Task,
         /// See [`Failure::Violated`].
         violated: bool,
+        /// When it was asked first.
+        since: Instant,
     },
 }
 
@@ -107,6 +120,11 @@ impl Requests {
         // RFC 8656 §6: SHA-256 wherever the server offers it.
         let login = Login::new(config.credentials.clone()).preferring_sha256();
         Self { schedule: config.schedule, login, under_way: BTreeMap::new() }
+    }
+
+    /// See [`Login`].
+    pub(crate) const fn login(&mut self) -> &mut Login {
+        &mut self.login
     }
 
     /// Whether the server has asked who we are.
@@ -122,9 +140,11 @@ impl Requests {
         task: Task,
         mut attempt: Attempt,
         config: &Config,
+        ticket: Option<&[u8]>,
     ) -> Result<(), EncodeError> {
         let mut buf = [0; MAX_TRANSMIT];
-        let bytes = self.login.finish(begin(&mut buf, task, id, config), &mut attempt)?.into();
+        let builder = begin(&mut buf, task, id, config).maybe(ticket.map(MobilityTicket).as_ref());
+        let bytes = self.login.finish(builder, &mut attempt)?.into();
         let transaction = Transaction::new(id, now, self.schedule);
         let request = Request { task, attempt, transaction, bytes };
         self.under_way.insert(id, request);
@@ -152,7 +172,8 @@ impl Requests {
             Fired::Resend => Some(Due::Resend(id)),
             Fired::TimedOut => {
                 let request = self.under_way.remove(&id)?;
-                Some(Due::TimedOut { task: request.task, violated: request.attempt.is_violated() })
+                let since = request.transaction.started();
+                Some(Due::TimedOut { task: request.task, violated: request.attempt.is_violated(), since })
             }
         }
     }
@@ -205,6 +226,17 @@ impl Failure {
             _ => None,
         }
     }
+
+    /// How long to leave the server alone before it is asked for what it gave us once; none if it will not have
+    /// changed its mind.
+    pub(crate) const fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(Refusal { code: ALLOCATION_MISMATCH, .. }, _) => Some(Duration::from_secs(120)),
+            Self::Refused(Refusal { code: 486 | 500..=599, .. }, _) => Some(Duration::from_secs(60)),
+            Self::Silent | Self::Violated => Some(Duration::from_secs(15)),
+            _ => None,
+        }
+    }
 }
 
 impl From<LoginError> for Failure {
@@ -223,7 +255,7 @@ impl Task {
     const fn method(self) -> Method {
         match self {
             Self::Allocate => Method::ALLOCATE,
-            Self::Refresh | Self::Delete => Method::REFRESH,
+            Self::Refresh | Self::Move | Self::Delete => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind { .. } => Method::CHANNEL_BIND,
         }
@@ -235,7 +267,6 @@ impl From<Failure> for AllocateFailure {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(refusal @ Refusal { code: 401 | 441, .. }, _) => Self::WrongCredentials(refusal),
-            Failure::Refused(Refusal { code: 300, .. }, Some(to)) => Self::Redirected { to },
             Failure::Refused(refusal, _) => Self::Refused(refusal),
             Failure::Unusable(what) => Self::BadAnswer(what),
             Failure::BidDown => Self::BidDown,
@@ -263,8 +294,10 @@ impl From<Failure> for LostReason {
     }
 }
 
-fn elsewhere(message: &Message<'_>) -> Option<SocketAddr> {
-    message.find().map(|AlternateServer(to)| to)
+/// The server of ALTERNATE-SERVER, and the name its certificate carries if that is another (RFC 8489 §10).
+fn elsewhere(message: &Message<'_>) -> Option<Elsewhere> {
+    let AlternateServer(to) = message.find()?;
+    Some(Elsewhere { to, domain: message.find().map(|AlternateDomain(domain)| domain.into()) })
 }
 
 /// A request but for who asks.
@@ -275,11 +308,16 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
     let lifetime = Lifetime(config.lifetime.max(Duration::from_secs(1)));
     match task {
         Task::Allocate => {
+            let ticket = config.mobility.then_some(MobilityTicket(&[]));
             let df = config.dont_fragment.then_some(&DontFragment);
             let builder = builder.attribute(&RequestedTransport::UDP);
-            want(builder, config.wanted).maybe(df).attribute(&lifetime).maybe(software.as_ref())
+            want(builder, config.wanted)
+                .maybe(df)
+                .maybe(ticket.as_ref())
+                .attribute(&lifetime)
+                .maybe(software.as_ref())
         }
-        Task::Refresh => builder.attribute(&lifetime).maybe(software.as_ref()),
+        Task::Refresh | Task::Move => builder.attribute(&lifetime).maybe(software.as_ref()),
         Task::Delete => builder.attribute(&Lifetime(Duration::ZERO)).maybe(software.as_ref()),
         Task::Permit(peer) => builder.attribute(&XorPeerAddress(SocketAddr::new(peer, 0))),
         Task::Bind { peer, channel } => {

@@ -12,7 +12,7 @@ use floe_stun::attribute::{
     Algorithm, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, UserHash, Username,
 };
 use floe_stun::{Builder, Class, Dropped, Integrity, Key, Method, Password, Received, userhash};
-use floe_turn_client::{AllocateFailure, BadAnswer, Event, LostReason, Refusal};
+use floe_turn_client::{AllocateFailure, BadAnswer, Credentials, Event, LostReason, Refusal};
 
 use support::{
     ALGORITHMS, ANONYMOUS, Fault, PASSWORD, PLAIN, REALM, Server, Strange, USER, World, at, config, finish,
@@ -420,7 +420,7 @@ fn a_challenge_that_fits_no_request_is_told() {
     server.realm = Box::leak("r".repeat(763).into_boxed_str());
     server.cookie = Box::leak("n".repeat(755).into_boxed_str());
     let mut config = config();
-    config.software = Some("s".repeat(500));
+    config.credentials = Credentials::new("u".repeat(508), Password::new(PASSWORD));
     let mut world = World::with(config, server);
     world.run(secs(60.0));
     assert!(matches!(world.events()[..], [Event::Failed(AllocateFailure::Unsendable(_))]));

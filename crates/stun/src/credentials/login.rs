@@ -60,6 +60,10 @@ use crate::{Builder, Dropped, EncodeError, Integrity, Message};
 #[derive(Clone, Debug)]
 pub struct Login {
     credentials: Credentials,
+    /// What to try when the server no longer takes those.
+    next: Option<Credentials>,
+    /// How often the credentials have changed.
+    change: u32,
     choice: Choice,
     challenge: Option<Challenge>,
 }
@@ -102,13 +106,40 @@ impl Login {
     /// Nobody has challenged us yet.
     #[must_use]
     pub const fn new(credentials: Credentials) -> Self {
-        Self { credentials, choice: Choice::First, challenge: None }
+        Self { credentials, next: None, change: 0, choice: Choice::First, challenge: None }
     }
 
     /// Takes SHA-256 wherever it stands in the server's list, as TURN demands (RFC 8656 §6).
     #[must_use]
     pub fn preferring_sha256(self) -> Self {
         Self { choice: Choice::Sha256, ..self }
+    }
+
+    /// From now on these are to be used, as when time-limited ones come to their end. What the server holds for us it
+    /// holds for the user who asked for it (RFC 8656 §5), so the old ones serve until it refuses them with 401, or until
+    /// it holds nothing: see [`Self::start_anew`].
+    pub fn renew(&mut self, credentials: Credentials) {
+        self.next = Some(credentials).filter(|next| *next != self.credentials);
+    }
+
+    /// The server holds nothing for us any more: the newest credentials serve from here on.
+    pub fn start_anew(&mut self) {
+        if self.use_next() {
+            self.challenge = None;
+        }
+    }
+
+    /// It is another server that is asked from here on.
+    pub fn start_elsewhere(&mut self) {
+        self.challenge = None;
+        self.use_next();
+    }
+
+    fn use_next(&mut self) -> bool {
+        let Some(next) = self.next.take() else { return false };
+        self.credentials = next;
+        self.change = self.change.wrapping_add(1);
+        true
     }
 
     /// As whom we ask.
@@ -200,7 +231,7 @@ impl Login {
 
     /// The new challenge; none if it asks what has been answered already.
     fn take_up(
-        &self,
+        &mut self,
         attempt: &Attempt,
         message: &Message<'_>,
         code: ErrorCode<'_>,
@@ -217,13 +248,15 @@ impl Login {
         //# associated password from the previous attempt.
         if let (401, Some(tried)) = (code.code, tried)
             && realm.is_none_or(|realm| realm == tried)
+            && attempt.change() == Some(self.change)
+            && !self.use_next()
         {
             return Ok(None);
         }
         let realm = realm.or(tried).ok_or(LoginError::Lacks("REALM"))?;
         let Nonce(nonce) = message.find().ok_or(LoginError::Lacks("NONCE"))?;
         let offer = offered.map(|list| self.choice.take(list)).transpose()?;
-        Ok(Some(Challenge::new(nonce, realm, offer, &self.credentials)))
+        Ok(Some(Challenge::new(nonce, realm, offer, self)))
     }
 
     fn has_offer(&self) -> bool {
@@ -232,7 +265,8 @@ impl Login {
 }
 
 impl Challenge {
-    fn new(nonce: &str, realm: &str, offer: Option<Offer>, credentials: &Credentials) -> Self {
+    fn new(nonce: &str, realm: &str, offer: Option<Offer>, login: &Login) -> Self {
+        let credentials = &login.credentials;
         let identity = if SecurityFeatures::of(nonce).username_anonymity {
             Identity::Hash(credentials.hash(realm))
         } else {
@@ -244,7 +278,7 @@ impl Challenge {
         //# authenticated using MESSAGE-INTEGRITY-SHA256 only.
         let by = if offer.is_some() { Integrity::Sha256 } else { Integrity::Sha1 };
         let key = credentials.key(realm, algorithm);
-        let proof = Proof { realm: realm.into(), key, signed: Signed::By(by) };
+        let proof = Proof { realm: realm.into(), change: login.change, key, signed: Signed::By(by) };
         Self { nonce: nonce.into(), identity, offer, proof }
     }
 

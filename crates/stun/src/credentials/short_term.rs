@@ -69,7 +69,7 @@ impl ShortTerm {
     /// As [`Builder::finish`].
     pub fn finish<'b>(&self, builder: Builder<'b>, attempt: &mut Attempt) -> Result<&'b [u8], EncodeError> {
         let Self { username, key, signed } = self;
-        attempt.proof = Some(Proof { realm: String::new(), key: key.clone(), signed: *signed });
+        attempt.proof = Some(Proof { realm: String::new(), change: 0, key: key.clone(), signed: *signed });
         let builder = builder.attribute(&Username(username));
         match signed {
             Signed::Both => builder.integrity(key).integrity_sha256(key).finish(),

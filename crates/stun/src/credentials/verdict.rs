@@ -22,6 +22,8 @@ pub struct Attempt {
 pub(super) struct Proof {
     /// Of a long-term credential; empty for a short-term one, which belongs to no realm.
     pub(super) realm: String,
+    /// Which of several credentials in a row.
+    pub(super) change: u32,
     pub(super) key: Key,
     pub(super) signed: Signed,
 }
@@ -105,12 +107,19 @@ impl Attempt {
         self.proof.as_ref().map(|proof| proof.realm.as_str())
     }
 
+    pub(super) fn change(&self) -> Option<u32> {
+        self.proof.as_ref().map(|proof| proof.change)
+    }
+
     /// Judges what must be signed: whatever is no challenge.
     pub(super) fn believe<'m>(&mut self, message: Message<'m>) -> Result<Verdict<'m>, Dropped> {
         let Some(proof) = &self.proof else { return self.believe_unsigned(message) };
         match proof.verify(message) {
             Ok(proven) => Ok(conclude(message, Some(proven))),
-            Err(Doubt::Discard) => Err(Dropped::BadIntegrity),
+            Err(Doubt::Discard) => {
+                self.violated = true;
+                Err(Dropped::BadIntegrity)
+            }
             Err(Doubt::Violation) => self.violate(),
         }
     }

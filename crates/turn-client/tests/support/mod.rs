@@ -6,13 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ErrorCode, Family, Lifetime, Nonce,
-    PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport, ReservationToken, XorMappedAddress,
-    XorPeerAddress, XorRelayedAddress,
+    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ErrorCode, Family, Lifetime, MobilityTicket,
+    Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport, ReservationToken,
+    XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
-    Builder, Class, EncodeError, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message, Method,
-    Output, Password, Received, SocketId, TransactionId, Why,
+    Builder, Chance, Class, EncodeError, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message,
+    Method, Need, Output, Password, Received, SocketId, TransactionId, Why,
 };
 use floe_turn_client::{Client, Config, Credentials, Event, PeerData};
 
@@ -43,7 +43,15 @@ pub(crate) fn server_address() -> SocketAddr {
     at("192.0.2.1:3478")
 }
 
+/// Of a client that gives up what it lost.
 pub(crate) fn config() -> Config {
+    let mut config = steadfast();
+    config.again = false;
+    config
+}
+
+/// Of one that does not.
+pub(crate) fn steadfast() -> Config {
     Config::new(SOCKET, server_address(), Credentials::new(USER, Password::new(PASSWORD)))
 }
 
@@ -104,6 +112,8 @@ pub(crate) struct Server {
     pub(crate) allocated: bool,
     pub(crate) permissions: BTreeSet<IpAddr>,
     pub(crate) channels: BTreeMap<u16, SocketAddr>,
+    /// Given to who asks for mobility; every Refresh from elsewhere must bring it.
+    pub(crate) ticket: Option<[u8; 8]>,
     pub(crate) asked: Vec<Asked>,
     faults: Vec<(Method, Fault, usize)>,
     nonces: u32,
@@ -125,6 +135,7 @@ impl Server {
             allocated: false,
             permissions: BTreeSet::new(),
             channels: BTreeMap::new(),
+            ticket: None,
             asked: Vec::new(),
             faults: Vec::new(),
             nonces: 1,
@@ -306,14 +317,22 @@ fn grant(request: &Message<'_>, server: &Server, seal: Seal<'_>) -> Vec<u8> {
             .maybe(server.second.map(XorRelayedAddress).as_ref())
             .maybe(server.missing.map(not_ipv6).as_ref())
             .maybe(server.reserved.map(ReservationToken).as_ref())
+            .maybe(ticket(request, server).as_ref())
             .attribute(&XorMappedAddress(at("203.0.113.5:40000")))
             .attribute(&Lifetime(server.lifetime)),
-        Method::REFRESH => b.attribute(&Lifetime(match request.find() {
-            Some(Lifetime(Duration::ZERO)) => Duration::ZERO,
-            _ => server.lifetime,
-        })),
+        Method::REFRESH => {
+            b.maybe(ticket(request, server).as_ref()).attribute(&Lifetime(match request.find() {
+                Some(Lifetime(Duration::ZERO)) => Duration::ZERO,
+                _ => server.lifetime,
+            }))
+        }
         _ => b,
     })
+}
+
+fn ticket<'s>(request: &Message<'_>, server: &'s Server) -> Option<MobilityTicket<'s>> {
+    request.find::<MobilityTicket<'_>>()?;
+    server.ticket.as_ref().map(|ticket| MobilityTicket(ticket))
 }
 
 fn not_ipv6(code: u16) -> AddressErrorCode<'static> {
@@ -324,11 +343,20 @@ fn not_ipv6(code: u16) -> AddressErrorCode<'static> {
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) server: Server,
+    /// Where the server is, and from where the client reaches it.
+    pub(crate) place: SocketAddr,
+    pub(crate) socket: SocketId,
+    pub(crate) needs: Vec<Need>,
+    /// Requests that went elsewhere.
+    pub(crate) strays: Vec<(SocketId, SocketAddr)>,
     pub(crate) now: Instant,
     pub(crate) waits: BTreeMap<Why, usize>,
     events: Vec<(Duration, Event)>,
     on_the_way: Vec<(Instant, Vec<u8>)>,
     wait: Option<Instant>,
+    /// One of so many requests and answers is lost; zero loses none.
+    loss: u32,
+    chance: Chance,
 }
 
 impl World {
@@ -342,11 +370,17 @@ impl World {
         let mut world = Self {
             client: Client::new(now, config, [7; 32]),
             server,
+            place: server_address(),
+            socket: SOCKET,
+            needs: Vec::new(),
+            strays: Vec::new(),
             now,
             waits: BTreeMap::new(),
             events: Vec::new(),
             on_the_way: Vec::new(),
             wait: None,
+            loss: 0,
+            chance: Chance::new([3; 32]),
         };
         world.drain();
         world
@@ -392,9 +426,34 @@ impl World {
         self.drain();
     }
 
+    /// Loses packets from here on, either way.
+    pub(crate) fn lose_one_in(&mut self, loss: u32, seed: u8) {
+        (self.loss, self.chance) = (loss, Chance::new([seed; 32]));
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.loss > 0 && self.chance.below(self.loss) == 0
+    }
+
+    /// The server forgets everything.
+    pub(crate) fn restart_server(&mut self) {
+        self.server.allocated = false;
+        self.server.permissions.clear();
+        self.server.channels.clear();
+        self.server.nonces += 1;
+    }
+
+    /// The host reaches the server from elsewhere.
+    pub(crate) fn move_to(&mut self, socket: SocketId) {
+        self.socket = socket;
+        self.on_the_way.clear();
+        self.client.move_to(self.now, socket);
+        self.drain();
+    }
+
     /// A datagram arrives from the server.
     pub(crate) fn hear<'p>(&mut self, bytes: &'p [u8]) -> Received<PeerData<'p>> {
-        self.hear_from(SOCKET, server_address(), bytes)
+        self.hear_from(self.socket, self.place, bytes)
     }
 
     pub(crate) fn hear_from<'p>(
@@ -429,12 +488,16 @@ impl World {
         self.wait = loop {
             match self.client.poll_output(&mut buf) {
                 Output::Transmit(datagram) => {
-                    assert_eq!((datagram.socket, datagram.to), (SOCKET, server_address()));
-                    if let Some(answer) = self.server.hear(self.now - Instant::ORIGIN, datagram.bytes) {
+                    if (datagram.socket, datagram.to) != (self.socket, self.place) {
+                        self.strays.push((datagram.socket, datagram.to));
+                    } else if !self.is_lost()
+                        && let Some(answer) = self.server.hear(self.now - Instant::ORIGIN, datagram.bytes)
+                        && !self.is_lost()
+                    {
                         self.on_the_way.push((self.now + 2 * LATENCY, answer));
                     }
                 }
-                Output::Need(need) => panic!("a client over UDP needs nothing: {need:?}"),
+                Output::Need(need) => self.needs.push(need),
                 Output::Event(event) => self.events.push((self.now - Instant::ORIGIN, event)),
                 Output::Wait { until, why } => {
                     *self.waits.entry(why).or_default() += 1;

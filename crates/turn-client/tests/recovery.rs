@@ -1,0 +1,315 @@
+//! What a client does when its allocation is gone, in the way, elsewhere, or to be brought along
+//! (RFC 8656 §7.4, RFC 8489 §10, RFC 8016).
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail the test"
+)]
+
+mod support;
+
+use floe_stun::attribute::{AlternateServer, Attribute, Lifetime, MobilityTicket, Username};
+use floe_stun::credentials::Credentials;
+use floe_stun::{Input, Key, Machine, Method, Need, Password, RedirectRefused, SocketId, Transport};
+use floe_turn_client::{AllocateFailure, Event, LostReason, Refusal, SendError};
+
+use support::{Fault, PASSWORD, REALM, SOCKET, Server, USER, World, at, ip, secs, server_address, steadfast};
+
+const PEER: &str = "203.0.113.7:9";
+const ELSEWHERE: &str = "192.0.2.200:3478";
+
+/// A client that does not give up, with a channel to a peer.
+fn bound() -> World {
+    let mut world = World::with(steadfast(), Server::new());
+    world.run(secs(1.0));
+    world.bind(PEER);
+    world.run(secs(1.0));
+    assert_eq!(world.events().len(), 3, "allocated, permitted, bound");
+    world
+}
+
+fn kinds(events: &[Event]) -> Vec<&'static str> {
+    let kind = |event: &Event| match event {
+        Event::Interrupted(_) => "interrupted",
+        Event::Allocated { .. } => "allocated",
+        Event::Permitted { .. } => "permitted",
+        Event::ChannelBound { .. } => "bound",
+        Event::Failed(_) => "failed",
+        Event::Lost(_) => "lost",
+        Event::Moved => "moved",
+        Event::Redirected { .. } => "redirected",
+        _ => "other",
+    };
+    events.iter().map(kind).collect()
+}
+
+const BACK: [&str; 4] = ["interrupted", "allocated", "permitted", "bound"];
+
+#[test]
+fn a_server_that_restarted_gives_everything_back_in_four_round_trips() {
+    let mut world = bound();
+    world.restart_server();
+    world.server.relayed = at("192.0.2.1:50001");
+    world.permit("203.0.113.8");
+    let from = world.elapsed();
+    world.run(secs(1.0));
+    let events = world.timed_events();
+    let back = events.iter().find(|(_, event)| matches!(event, Event::ChannelBound { .. })).unwrap().0 - from;
+    let kinds = kinds(&events.iter().map(|(_, event)| event.clone()).collect::<Vec<_>>());
+    assert_eq!(kinds, ["interrupted", "allocated", "permitted", "permitted", "bound"]);
+    // 438, 437, Allocate, and what hangs on it at once.
+    assert!(back <= secs(0.08), "{back:?}");
+    assert_eq!(world.client.relayed(), Some(at("192.0.2.1:50001")));
+    assert!(world.client.is_permitted(ip("203.0.113.8")));
+    assert_eq!(world.client.send_plan(world.now, at(PEER), 5).unwrap().headroom(), 4);
+}
+
+#[test]
+fn silence_is_an_end_and_a_beginning() {
+    let mut world = bound();
+    world.server.fault(Method::REFRESH, Fault::Deaf, 7);
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 99).fault(
+        Method::CHANNEL_BIND,
+        Fault::Deaf,
+        99,
+    );
+    world.run(secs(640.0));
+    let events = world.events();
+    assert!(matches!(&events[0], Event::Interrupted(LostReason::Silent)), "{events:?}");
+    assert!(world.client.relayed().is_some());
+}
+
+#[test]
+fn an_old_allocation_in_the_way_is_deleted_once() {
+    // TURN-7.4-6: another port would do too, but the 5-tuple is ours, and so is what is in the way.
+    let mut server = Server::new();
+    server.allocated = true;
+    let mut world = World::with(steadfast(), server);
+    world.run(secs(1.0));
+    let asked: Vec<_> = world.server.asked.iter().map(|asked| asked.method).collect();
+    let (allocate, refresh) = (Method::ALLOCATE, Method::REFRESH);
+    assert_eq!(asked, [allocate, allocate, refresh, allocate]);
+    assert_eq!(world.server.asked[2].message().find(), Some(Lifetime(secs(0.0))));
+    assert_eq!(kinds(&world.events()), ["allocated"]);
+
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(437), 9);
+    let mut world = World::with(steadfast(), server);
+    world.run(secs(600.0));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+    assert_eq!(world.events(), [Event::Failed(AllocateFailure::Refused(Refusal::new(437, "No")))]);
+}
+
+#[test]
+fn a_server_without_room_is_left_alone_for_a_minute() {
+    // TURN-7.4-9, TURN-7.4-10: of a client that had an allocation; another is told at once.
+    for code in [486, 508, 500] {
+        let mut world = bound();
+        world.restart_server();
+        world.server.fault(Method::ALLOCATE, Fault::Refuse(code), 2);
+        let before = world.server.of(Method::ALLOCATE).len();
+        world.permit("203.0.113.8");
+        world.run(secs(200.0));
+        let at: Vec<_> = world.server.of(Method::ALLOCATE)[before..].iter().map(|asked| asked.at).collect();
+        assert_eq!(at.len(), 3, "{code}");
+        assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= secs(60.0)), "{code}: {at:?}");
+        assert!(world.client.relayed().is_some(), "{code}");
+    }
+}
+
+#[test]
+fn what_will_not_change_is_the_end() {
+    let mut world = bound();
+    world.restart_server();
+    world.server.fault(Method::ALLOCATE, Fault::Refuse(403), 1);
+    world.permit("203.0.113.8");
+    world.run(secs(600.0));
+    assert_eq!(kinds(&world.events()), ["interrupted", "failed"]);
+    assert!(world.is_idle());
+
+    let mut world = bound();
+    world.server.fault(Method::REFRESH, Fault::Refuse(441), 1);
+    world.run(secs(600.0));
+    assert_eq!(kinds(&world.events()), ["lost"]);
+}
+
+#[test]
+fn a_host_that_slept_for_hours_wakes_to_a_new_allocation() {
+    let mut world = bound();
+    world.server.allocated = false;
+    world.server.channels.clear();
+    world.sleep(secs(3.0 * 3600.0));
+    assert_eq!(world.client.send_plan(world.now, at(PEER), 5), Err(SendError::NotAllocated));
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), BACK);
+}
+
+#[test]
+fn new_credentials_take_over_when_the_old_ones_end() {
+    let mut world = bound();
+    world.client.renew_credentials(Credentials::new(USER, Password::new("shut sesame")));
+    world.run(secs(300.0));
+    assert_eq!(kinds(&world.events()), Vec::<&str>::new(), "the old ones are good");
+    world.server.password = "shut sesame";
+    world.run(secs(900.0));
+    assert_eq!(kinds(&world.events()), Vec::<&str>::new(), "nobody noticed");
+    let key = Key::long_term_md5(USER, REALM, &Password::new("shut sesame"));
+    assert!(world.server.asked.last().unwrap().message().verify(&key).is_ok());
+    assert_ne!(PASSWORD, "shut sesame");
+}
+
+#[test]
+fn a_new_user_comes_with_the_next_allocation() {
+    // TURN-5-3
+    let mut world = bound();
+    world.client.renew_credentials(Credentials::new("bob", Password::new(PASSWORD)));
+    world.run(secs(600.0));
+    let last = |world: &World| {
+        world.server.asked.last().unwrap().message().find().map(|Username(name)| name.to_owned())
+    };
+    assert_eq!(last(&world).as_deref(), Some(USER));
+    world.restart_server();
+    world.permit("203.0.113.8");
+    world.run(secs(0.05));
+    assert_eq!(last(&world), None, "it is a new login");
+}
+
+#[test]
+fn a_server_that_sends_us_elsewhere_is_left_for_the_other() {
+    // TURN-7.4-2, STUN-10-3
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(300), 1);
+    let mut world = World::with(steadfast(), server);
+    world.run(secs(0.05));
+    assert_eq!(world.events(), [Event::Redirected { to: at(ELSEWHERE) }]);
+    assert_eq!(world.strays, [(SOCKET, at(ELSEWHERE))]);
+    world.place = at(ELSEWHERE);
+    world.run(secs(2.0));
+    assert_eq!(kinds(&world.events()), ["allocated"]);
+    let first = world.server.asked[2].message();
+    assert!(!first.has_integrity(), "a new server, a new login");
+    assert_eq!(world.client.server(), at(ELSEWHERE));
+}
+
+#[test]
+fn two_servers_that_send_us_to_each_other_are_given_up() {
+    // STUN-10-5
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(300), 1);
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(300), 1);
+    let mut world = World::with(steadfast(), server);
+    world.run(secs(0.05));
+    world.place = at(ELSEWHERE);
+    world.run(secs(60.0));
+    let why = RedirectRefused::AskedLately;
+    let failure = AllocateFailure::Redirected { to: at(ELSEWHERE), why };
+    assert_eq!(world.events(), [Event::Redirected { to: at(ELSEWHERE) }, Event::Failed(failure)]);
+    assert!(world.is_idle());
+}
+
+#[test]
+fn on_a_stream_elsewhere_is_another_stream() {
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(300), 1);
+    let mut config = steadfast().over(Transport::Tls);
+    config.server_name = Some("turn.example.org".into());
+    let mut world = World::with(config, server);
+    world.run(secs(1.0));
+    let [Need::Stream { request, to, transport, server_name }] = &world.needs[..] else {
+        panic!("{:?}", world.needs)
+    };
+    assert_eq!((*to, *transport), (at(ELSEWHERE), Transport::Tls));
+    assert_eq!(server_name.as_deref(), Some("turn.example.org"), "STUN-10-4");
+    let opened = Input::Opened { request: *request, socket: SocketId(9), local: at("203.0.113.5:40001") };
+    (world.socket, world.place) = (SocketId(9), at(ELSEWHERE));
+    let _ = world.client.handle_input(world.now, opened);
+    world.drain();
+    assert_eq!(world.needs[1..], [Need::Close { socket: SOCKET }]);
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), ["redirected", "allocated"]);
+}
+
+#[test]
+fn an_allocation_with_a_ticket_comes_along() {
+    // TMOB-3.1.1-1, TMOB-3.2.1-1, TMOB-3.2.2-3, TMOB-3.2.3-1
+    let mut config = steadfast();
+    config.mobility = true;
+    let mut server = Server::new();
+    server.ticket = Some(*b"ticket 1");
+    let mut world = World::with(config, server);
+    world.run(secs(1.0));
+    assert_eq!(world.server.asked[0].message().find(), Some(MobilityTicket(&[])));
+    world.bind(PEER);
+    world.run(secs(600.0));
+    let plain = world.server.of(Method::REFRESH)[0].message().find::<MobilityTicket<'_>>();
+    assert_eq!(plain, None, "never without a move");
+    let _ = world.events();
+
+    world.server.ticket = Some(*b"ticket 2");
+    for (n, ticket) in [(8, b"ticket 1"), (9, b"ticket 2")] {
+        world.move_to(SocketId(n));
+        assert_eq!(world.client.send_plan(world.now, at(PEER), 5), Err(SendError::Moving));
+        world.run(secs(1.0));
+        assert_eq!(kinds(&world.events()), ["moved"]);
+        assert_eq!(world.server.asked.last().unwrap().message().find(), Some(MobilityTicket(ticket)));
+        assert!(world.client.send_plan(world.now, at(PEER), 5).is_ok());
+    }
+    assert_eq!(world.server.of(Method::ALLOCATE).len(), 2, "the allocation is the same");
+}
+
+#[test]
+fn an_allocation_without_a_ticket_is_asked_for_again_from_the_new_address() {
+    let mut world = bound();
+    world.server.allocated = false;
+    world.server.channels.clear();
+    world.move_to(SocketId(8));
+    world.run(secs(1.0));
+    let events = world.events();
+    assert!(matches!(events[0], Event::Interrupted(LostReason::Moved)));
+    assert_eq!(kinds(&events), BACK);
+}
+
+#[test]
+fn a_server_that_forbids_moving_is_asked_without() {
+    // TMOB-3.1.4-1
+    let mut config = steadfast();
+    config.mobility = true;
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Refuse(405), 1);
+    let mut world = World::with(config, server);
+    world.run(secs(1.0));
+    assert!(!world.server.asked.last().unwrap().message().has(MobilityTicket::TYPE));
+    assert_eq!(kinds(&world.events()), ["allocated"]);
+    assert_eq!(world.place, server_address());
+    assert_eq!(AlternateServer::TYPE, 0x8023);
+}
+
+#[test]
+fn a_day_with_a_tenth_of_all_packets_lost_passes_without_a_gap() {
+    for seed in 0..20 {
+        pass_a_day(seed);
+    }
+}
+
+fn pass_a_day(seed: u8) {
+    let mut world = bound();
+    world.lose_one_in(10, seed);
+    let mut day = secs(0.0);
+    while day < secs(24.0 * 3600.0) {
+        world.run(secs(60.0));
+        day += secs(60.0);
+        let events = world.events();
+        assert_eq!(events, [], "seed {seed}, after {day:?}");
+        assert_eq!(
+            world.client.send_plan(world.now, at(PEER), 5).unwrap().headroom(),
+            4,
+            "seed {seed}, after {day:?}"
+        );
+    }
+}
