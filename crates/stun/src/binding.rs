@@ -6,14 +6,15 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::attribute::{
-    AlternateDomain, AlternateServer, Attribute, ErrorCode, MappedAddress, Software, XorMappedAddress,
+    AlternateDomain, AlternateServer, Attribute, ErrorCode, MappedAddress, Software, TransmitCounter,
+    XorMappedAddress,
 };
 use crate::door::{
     Dropped, Drops, Icmp, Input, MAX_TRANSMIT, Machine, Output, Received, SocketId, Transmit, Why,
 };
 use crate::stream::{Cutter, Frame, Framing};
 use crate::transaction::{Fired, Schedule, Transaction};
-use crate::{Builder, Chance, Class, EncodeError, Instant, Message, Method, RtoCache};
+use crate::{Budget, Builder, Chance, Class, EncodeError, Instant, Message, Method, RtoCache};
 
 /// One question to one server; see [`crate::door`] for the loop that drives it, and for what a host owes it.
 ///
@@ -60,7 +61,7 @@ pub struct BindingClient {
 }
 
 /// How a Binding client asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BindingConfig {
     /// When the request goes out again and when it has failed; over a stream it never does before it has failed.
@@ -71,28 +72,51 @@ pub struct BindingConfig {
     /// Whether ALTERNATE-SERVER is in use: a 300 is [`BindingEvent::Redirected`], not [`BindingEvent::Refused`]
     /// (RFC 8489 §6.3.4). Nobody has signed it: see [`crate::Redirects`] before following.
     pub redirects: bool,
+    /// Whether the request says how often it has been sent, so that the RTT is known after a repetition too, if the
+    /// server repeats the number (TRANSACTION_TRANSMIT_COUNTER, RFC 7982 §3).
+    pub transmit_counter: bool,
+    /// What to say of ourselves (RFC 8489 §6.1), in at most 127 characters: maker and version.
+    pub software: Option<String>,
 }
 
 impl BindingConfig {
     /// Over UDP, by the schedule of RFC 8489 §6.2.1.
-    pub const UDP: Self = Self { schedule: Schedule::DEFAULT, fingerprint: false, redirects: false };
+    pub const UDP: Self = Self {
+        schedule: Schedule::DEFAULT,
+        fingerprint: false,
+        redirects: false,
+        transmit_counter: false,
+        software: None,
+    };
 
     /// The same with another schedule, such as that of [`RtoCache::schedule`].
     #[must_use]
-    pub const fn with_schedule(self, schedule: Schedule) -> Self {
+    pub fn with_schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
     }
 
     /// The same with FINGERPRINT in use.
     #[must_use]
-    pub const fn with_fingerprint(self) -> Self {
+    pub fn with_fingerprint(self) -> Self {
         Self { fingerprint: true, ..self }
     }
 
     /// The same with ALTERNATE-SERVER in use.
     #[must_use]
-    pub const fn with_redirects(self) -> Self {
+    pub fn with_redirects(self) -> Self {
         Self { redirects: true, ..self }
+    }
+
+    /// The same with transmissions counted.
+    #[must_use]
+    pub fn with_transmit_counter(self) -> Self {
+        Self { transmit_counter: true, ..self }
+    }
+
+    /// The same with SOFTWARE in the request. A version helps attackers too (RFC 8489 §16.1.2).
+    #[must_use]
+    pub fn with_software(self, software: impl Into<String>) -> Self {
+        Self { software: Some(software.into()), ..self }
     }
 }
 
@@ -130,7 +154,8 @@ pub enum BindingEvent {
     Answered {
         /// Our address as the server saw it.
         mapped: SocketAddr,
-        /// Round-trip time; none if the request had to be sent again (Karn's rule).
+        /// Round-trip time; none if the request had to be sent again (Karn's rule) and the answer does not say which
+        /// of the requests it answers.
         rtt: Option<Duration>,
         /// What the server says it is.
         software: Option<String>,
@@ -157,6 +182,8 @@ pub enum BindingEvent {
     Unreachable,
     /// Nobody answered.
     TimedOut,
+    /// The request cannot be written: SOFTWARE is longer than it may be, or than the path takes.
+    Unsendable(EncodeError),
 }
 
 impl BindingClient {
@@ -256,13 +283,17 @@ impl BindingClient {
             None if !self.config.fingerprint => {}
             _ => return Err(Dropped::BadFingerprint),
         }
+        let mut transaction = transaction.clone();
+        if let Some(counter) = message.find::<TransmitCounter>().filter(|_| self.config.transmit_counter) {
+            transaction.note_counter(counter);
+        }
         let rtt = transaction.rtt(self.now);
         let event = match message.class() {
             Class::Success => judge_success(&message, rtt),
             Class::Error => self.judge_error(&message),
             Class::Request | Class::Indication => return Err(Dropped::UnexpectedMethod),
         };
-        self.finish(State::Answered { at: self.now, transaction: transaction.clone() }, event);
+        self.finish(State::Answered { at: self.now, transaction }, event);
         Ok(())
     }
 
@@ -307,6 +338,21 @@ impl BindingClient {
         addresses
             .find(|to| to.is_ipv4() == self.server.is_ipv4())
             .or_else(|| all().find_map(|raw| read(raw.value)))
+    }
+
+    fn write<'b>(
+        &self,
+        buf: &'b mut [u8; MAX_TRANSMIT],
+        transaction: &Transaction,
+    ) -> Result<&'b [u8], EncodeError> {
+        let BindingConfig { fingerprint, transmit_counter, ref software, .. } = self.config;
+        let budget =
+            if self.is_stream() { MAX_TRANSMIT } else { Budget::towards(self.server.ip()).message() };
+        let room = buf.get_mut(..budget).unwrap_or_default();
+        let builder = Builder::new(room, Class::Request, Method::BINDING, transaction.id())
+            .maybe(software.as_deref().map(Software).as_ref())
+            .maybe(transmit_counter.then(|| transaction.counter()).as_ref());
+        if fingerprint { builder.fingerprint().finish() } else { builder.finish() }
     }
 
     fn handle_timeout(&mut self) {
@@ -380,12 +426,13 @@ impl Machine for BindingClient {
     fn poll_output<'b>(&mut self, buf: &'b mut [u8; MAX_TRANSMIT]) -> Output<'b, BindingEvent> {
         match (self.queue.pop_front(), &self.state) {
             (Some(Queued::Event(event)), _) => Output::Event(event),
-            (Some(Queued::Request), State::Asking(transaction)) => {
-                match write(buf, transaction, self.config.fingerprint) {
-                    Ok(bytes) => Output::Transmit(Transmit::new(self.socket, self.server, bytes)),
-                    Err(_) => Output::Idle,
+            (Some(Queued::Request), State::Asking(transaction)) => match self.write(buf, transaction) {
+                Ok(bytes) => Output::Transmit(Transmit::new(self.socket, self.server, bytes)),
+                Err(why) => {
+                    self.state = State::Failed;
+                    Output::Event(BindingEvent::Unsendable(why))
                 }
-            }
+            },
             (None, State::Asking(transaction)) => {
                 Output::Wait { until: transaction.deadline(), why: Why::Retransmit }
             }
@@ -408,15 +455,6 @@ fn judge_success(message: &Message<'_>, rtt: Option<Duration>) -> BindingEvent {
         }
         None => BindingEvent::Unusable,
     }
-}
-
-fn write<'b>(
-    buf: &'b mut [u8],
-    transaction: &Transaction,
-    fingerprint: bool,
-) -> Result<&'b [u8], EncodeError> {
-    let builder = Builder::new(buf, Class::Request, Method::BINDING, transaction.id());
-    if fingerprint { builder.fingerprint().finish() } else { builder.finish() }
 }
 
 #[cfg(test)]

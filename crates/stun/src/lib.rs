@@ -46,6 +46,7 @@ extern crate std;
 pub mod attribute;
 pub mod behaviour;
 mod binding;
+mod budget;
 mod builder;
 mod chance;
 mod channel_data;
@@ -71,6 +72,7 @@ mod transaction;
 mod uri;
 
 pub use binding::{BindingClient, BindingConfig, BindingEvent};
+pub use budget::Budget;
 pub use builder::{Builder, Finished, Sealed, Signed};
 pub use chance::Chance;
 pub use channel_data::{ChannelData, ChannelNumber};

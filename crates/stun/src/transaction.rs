@@ -10,6 +10,7 @@
 
 use core::time::Duration;
 
+use crate::attribute::TransmitCounter;
 use crate::{Instant, TransactionId};
 
 /// The numbers of a retransmission schedule.
@@ -69,6 +70,10 @@ pub struct Transaction {
     id: TransactionId,
     schedule: Schedule,
     started: Instant,
+    /// When it went out lately; see [`place`].
+    recent: [Instant; RECENT],
+    /// The number of the transmission that was answered, where the answer says so.
+    answered: Option<u32>,
     state: State,
 }
 
@@ -78,12 +83,20 @@ enum State {
     AwaitingLast { sent: u32, until: Instant },
 }
 
+/// Transmissions whose time is kept besides the first. The answer to an older one took thirty times the RTO.
+const RECENT: usize = 4;
+
+/// Where the time of the nth transmission stands.
+const fn place(number: u32) -> usize {
+    number as usize % RECENT
+}
+
 /// What a timeout asks of the owner of the transaction.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the schedule knows no third")]
 pub enum Fired {
-    /// Send the same bytes again.
+    /// Send the same bytes again, but for a [`Transaction::counter`] in them.
     Resend,
     /// Nobody answered: forget the transaction.
     TimedOut,
@@ -93,7 +106,8 @@ impl Transaction {
     /// Starts with a request that goes out at `now`.
     #[must_use]
     pub fn new(id: TransactionId, now: Instant, schedule: Schedule) -> Self {
-        Self { id, schedule, started: now, state: State::after(1, now, schedule.rto, &schedule) }
+        let state = State::after(1, now, schedule.rto, &schedule);
+        Self { id, schedule, started: now, recent: [now; RECENT], answered: None, state }
     }
 
     /// Its id.
@@ -117,10 +131,50 @@ impl Transaction {
     }
 
     /// The round-trip time if the answer came at `now`; none once retransmitted, for it would be a guess
-    /// (Karn's rule, RFC 8489 §6.2.1).
+    /// (Karn's rule, RFC 8489 §6.2.1), unless the answer says which transmission it answers
+    /// ([`Self::note_counter`]).
     #[must_use]
     pub fn rtt(&self, now: Instant) -> Option<Duration> {
-        (self.sent() == 1).then(|| now - self.started)
+        let answered = self.answered.or_else(|| (self.sent() == 1).then_some(1))?;
+        self.sent_at(answered).map(|sent| now - sent)
+    }
+
+    /// What the request says of this transmission, if the client counts them (RFC 7982 §3.2).
+    #[must_use]
+    pub fn counter(&self) -> TransmitCounter {
+        TransmitCounter::request(self.sent())
+    }
+
+    /// The answer repeats the counter of the transmission that it answers (RFC 7982 §3.3), so that [`Self::rtt`] knows.
+    /// One that was never sent is ignored.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use floe_stun::attribute::TransmitCounter;
+    /// use floe_stun::{Fired, Instant, Schedule, Transaction, TransactionId};
+    ///
+    /// let mut request = Transaction::new(TransactionId::from([7; 12]), Instant::ORIGIN, Schedule::DEFAULT);
+    /// assert_eq!(request.handle_timeout(request.deadline()), Some(Fired::Resend)); // after 500 ms
+    /// let now = Instant::ORIGIN + Duration::from_millis(530);
+    /// assert_eq!(request.rtt(now), None); // an answer to which of the two?
+    /// request.note_counter(TransmitCounter { request: 2, response: 0 });
+    /// assert_eq!(request.rtt(now), Some(Duration::from_millis(30)));
+    /// ```
+    pub fn note_counter(&mut self, answer: TransmitCounter) {
+        let number = u32::from(answer.request);
+        // 255 stands for all transmissions from there on.
+        if (1..=self.sent().min(254)).contains(&number) {
+            self.answered = Some(number);
+        }
+    }
+
+    /// When it went out for the nth time; none of what is long ago.
+    fn sent_at(&self, number: u32) -> Option<Instant> {
+        match self.sent().checked_sub(number)? {
+            _ if number == 1 => Some(self.started),
+            ago if ago < RECENT as u32 => self.recent.get(place(number)).copied(),
+            _ => None,
+        }
     }
 
     /// How long the wait after the last transmission is before another one, were there one: the RTO, doubled with
@@ -154,7 +208,11 @@ impl Transaction {
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Fired> {
         match self.state {
             State::Retransmitting { sent, next, wait } if now >= next => {
-                self.state = State::after(sent + 1, now, wait.saturating_mul(2), &self.schedule);
+                let sent = sent + 1;
+                if let Some(at) = self.recent.get_mut(place(sent)) {
+                    *at = now;
+                }
+                self.state = State::after(sent, now, wait.saturating_mul(2), &self.schedule);
                 Some(Fired::Resend)
             }
             State::AwaitingLast { until, .. } if now >= until => Some(Fired::TimedOut),
@@ -234,6 +292,26 @@ mod tests {
         assert_eq!(transaction.rtt(later), Some(Duration::from_millis(500)));
         let _ = transaction.handle_timeout(later);
         assert_eq!(transaction.rtt(later), None);
+    }
+
+    #[test]
+    fn a_counter_tells_which_transmission_was_answered() {
+        let mut transaction = start();
+        let now = Instant::ORIGIN + Duration::from_millis(15_600);
+        let heard = |transaction: &Transaction, request| {
+            let mut heard = transaction.clone();
+            heard.note_counter(TransmitCounter { request, response: 0 });
+            heard.rtt(now).map(|rtt| rtt.as_millis())
+        };
+        for number in 1..=6 {
+            assert_eq!(transaction.counter(), TransmitCounter { request: number, response: 0 });
+            if number < 6 {
+                let _ = transaction.handle_timeout(transaction.deadline());
+            }
+        }
+        let rtts = [1, 2, 3, 4, 5, 6].map(|number| heard(&transaction, number));
+        assert_eq!(rtts, [Some(15_600), None, Some(14_100), Some(12_100), Some(8_100), Some(100)]);
+        assert_eq!([0, 7, 255].map(|number| heard(&transaction, number)), [None; 3], "never sent");
     }
 
     #[test]

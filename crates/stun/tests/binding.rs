@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    AlternateDomain, AlternateServer, ErrorCode, MappedAddress, Software, XorMappedAddress,
+    AlternateDomain, AlternateServer, Attribute, ErrorCode, MappedAddress, Software, TransmitCounter,
+    XorMappedAddress,
 };
 use floe_stun::{
-    BindingClient, BindingConfig, BindingEvent, Builder, Class, Dropped, Icmp, Input, Instant, MAX_TRANSMIT,
-    Machine, Message, Method, Output, Received, RtoBounds, RtoCache, Schedule, SocketId, TransactionId, Why,
+    BindingClient, BindingConfig, BindingEvent, Builder, Class, Dropped, EncodeError, Icmp, Input, Instant,
+    MAX_TRANSMIT, Machine, Message, Method, Output, Received, RtoBounds, RtoCache, Schedule, SocketId,
+    TransactionId, Why,
 };
 
 const SOCKET: SocketId = SocketId(3);
@@ -266,6 +268,93 @@ fn a_stream_teaches_nothing_about_datagrams() {
     assert_eq!(world.hears_stream(&answer(world.id)), Received::Consumed);
     world.client.teach(&mut cache);
     assert!(cache.get(world.now, server().ip()).is_none());
+}
+
+#[test]
+fn a_request_says_what_we_are_if_we_want() {
+    let mut world = World::with(BindingConfig::UDP.with_software("floe 0.1"));
+    let Next::Sent(request) = world.next() else { panic!("no request") };
+    assert_eq!(Message::decode(&request).unwrap().find(), Some(Software("floe 0.1")));
+    let Next::Sent(silent) = World::new().next() else { panic!("no request") };
+    assert!(!Message::decode(&silent).unwrap().has(Software::TYPE));
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_is_told() {
+    let too_long = "s".repeat(128);
+    let mut world = World::with(BindingConfig::UDP.with_software(too_long));
+    assert!(matches!(world.ended(), BindingEvent::Unsendable(EncodeError::BadValue { .. })));
+    assert_eq!(world.client.poll_output(&mut [0; MAX_TRANSMIT]), Output::Idle);
+}
+
+#[test]
+fn a_request_is_no_larger_than_every_path_takes() {
+    // 20 + 4 + 508 + 8 + 8 bytes, and the room for them is 544 over IPv4 and 1228 over IPv6.
+    let config = || {
+        let longest = "\u{1F9CA}".repeat(127);
+        BindingConfig::UDP.with_software(longest).with_transmit_counter().with_fingerprint()
+    };
+    let to = |server| BindingClient::with_config(Instant::ORIGIN, SOCKET, server, [1; 32], config());
+    let mut v4 = World::of(to(server()));
+    let small = EncodeError::BufferTooSmall { need: 548, have: 544 };
+    assert_eq!(v4.ended(), BindingEvent::Unsendable(small));
+    let Next::Sent(request) = World::of(to(address("[2001:db8::1]:3478"))).next() else {
+        panic!("too large")
+    };
+    assert_eq!(request.len(), 548);
+    let Next::Sent(request) = World::on_stream(config()).next() else { panic!("a stream has no packets") };
+    assert_eq!(request.len(), 548);
+}
+
+#[test]
+fn a_counted_request_differs_from_the_first_in_its_counter_alone() {
+    // RTT-3.1-1, RTT-3.2-1
+    let mut world = World::with(BindingConfig::UDP.with_transmit_counter().with_fingerprint());
+    let mut sent = Vec::new();
+    while sent.len() < 7 {
+        match world.next() {
+            Next::Sent(bytes) => sent.push(bytes),
+            Next::Waits(until) => world.advance(until),
+            Next::Ended(event) => panic!("{event:?}"),
+        }
+    }
+    for (bytes, number) in sent.iter().zip(1..) {
+        let message = Message::decode(bytes).unwrap();
+        assert_eq!(message.find(), Some(TransmitCounter { request: number, response: 0 }));
+        assert_eq!(message.fingerprint(), Some(true));
+        let mut first = bytes.clone();
+        first[26] = 1;
+        assert_eq!(first[..28], sent[0][..28], "but for the counter");
+    }
+}
+
+#[test]
+fn a_repeated_counter_tells_the_rtt_of_a_repeated_request() {
+    // RTT-3.3-1
+    let rtt = |config: BindingConfig, counter: Option<TransmitCounter>| {
+        let mut world = World::with(config);
+        world.id = world.id();
+        let Next::Waits(until) = world.next() else { panic!("nothing to wait for") };
+        world.advance(until);
+        assert!(matches!(world.next(), Next::Sent(_)));
+        world.now = world.now + Duration::from_millis(40);
+        world.answers(Class::Success, |builder| {
+            builder.attribute(&XorMappedAddress(address("203.0.113.5:1"))).maybe(counter.as_ref())
+        });
+        let mut cache = RtoCache::new(RtoBounds::DEFAULT);
+        world.client.teach(&mut cache);
+        let srtt = cache.get(world.now, server().ip()).unwrap().srtt();
+        let BindingEvent::Answered { rtt, .. } = world.ended() else { panic!("no answer") };
+        assert_eq!(srtt, rtt, "and the cache learns it");
+        rtt.map(|rtt| rtt.as_millis())
+    };
+    let counting = || BindingConfig::UDP.with_transmit_counter();
+    let counter = |request, response| Some(TransmitCounter { request, response });
+    assert_eq!(rtt(counting(), counter(2, 0)), Some(40));
+    assert_eq!(rtt(counting(), counter(1, 1)), Some(540));
+    assert_eq!(rtt(counting(), counter(3, 0)), None, "never sent");
+    assert_eq!(rtt(counting(), None), None, "the server does not count");
+    assert_eq!(rtt(BindingConfig::UDP, counter(2, 0)), None, "nobody asked");
 }
 
 fn answer(id: TransactionId) -> Vec<u8> {
