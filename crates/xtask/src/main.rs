@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "only JSON values are indexed: a missing key reads as null")]
 
 mod checks;
+mod conformance;
 mod deny;
 mod fuzz;
 mod host;
@@ -46,6 +47,8 @@ enum Command {
         /// Targets; all of them if none is named.
         targets: Vec<String>,
     },
+    /// Ask public STUN servers all that a STUN client may ask, and print who does what; needs the network.
+    Conformance(conformance::Options),
 }
 
 /// In the order of what fails soonest.
@@ -56,6 +59,11 @@ const STEPS: &[Step] = &[
     Step { name: "tests", purpose: "unit, integration and documentation tests pass", run: checks::tests },
     Step { name: "docs", purpose: "documentation builds without a warning", run: checks::docs },
     Step { name: "no-std", purpose: "levels 0 to 2 link without the standard library", run: no_std::prove },
+    Step {
+        name: "conformance",
+        purpose: "coturn and floe do what is expected",
+        run: conformance::on_loopback,
+    },
     Step { name: "interop", purpose: "floe, coturn and aioice understand each other", run: interop::run },
 ];
 
@@ -64,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test { list: true, .. } => list(),
         Command::Test { steps, list: false } => return test(&steps),
         Command::Deny => deny::run(),
+        Command::Conformance(options) => return conformance::run(options),
         Command::Fuzz { seconds, targets } => fuzz::run(Duration::from_secs(seconds), &targets),
     };
     match done {

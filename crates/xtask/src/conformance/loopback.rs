@@ -1,0 +1,125 @@
+//! The same run against servers on loopback, with every cell known beforehand: coturn and `floe serve`.
+
+mod coturn;
+mod floe;
+
+use std::fs;
+use std::future::ready;
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::Child;
+
+use anyhow::bail;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::row::{Row, Verdict};
+use super::servers::{Place, Places};
+use super::tls::Trust;
+use super::{Means, block_on, chance, report, survey};
+use crate::host;
+use coturn::Coturn;
+use floe::Floe;
+
+/// One row: what is asked as what, and how each cell begins, in the order of [`super::row::Feature::ALL`].
+struct Case {
+    name: &'static str,
+    places: Places,
+    expected: [&'static str; 13],
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    fs::create_dir_all(folder())?;
+    let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !has_v6 {
+        println!("this machine has no ::1, so that nothing is asked over IPv6");
+    }
+    let (coturn, floe) = (Coturn::start(has_v6)?, Floe::start(has_v6)?);
+    let means = Means::new(Trust::of(vec![coturn.certificate.clone()]));
+    let cases = cases(&coturn, &floe)?;
+    let named = cases.iter().map(|case| (case.name.to_owned(), ready(Ok(case.places.clone()))));
+    let rows = block_on(survey(named.collect(), &means, &mut chance()?))?;
+    report::print(&rows, false);
+    compare(&cases, &rows)
+}
+
+/// What coturn and floe are known to do.
+fn cases(coturn: &Coturn, floe: &Floe) -> anyhow::Result<[Case; 4]> {
+    let udp6 = |address: Option<SocketAddr>| address.map(Place::Udp).ok_or_else(|| not_asked("no ::1 here"));
+    let over_tls =
+        |address, name: &'static str| ServerName::try_from(name).map(|name| Place::Tls(vec![address], name));
+    let only = |tls| [Err(not_asked("TLS")), Err(not_asked("TLS")), Err(not_asked("TLS")), Ok(tls)];
+    let tls = over_tls(coturn.tls, coturn::NAME)?;
+    let (udp, tcp) = (Place::Udp(coturn.v4), Place::Tcp(vec![coturn.v4]));
+    // udp4 udp6 tcp tls resend optional required fprint xor mapped 5780 3489 software
+    let all = Case {
+        name: "coturn",
+        places: [Ok(udp), udp6(coturn.v6), Ok(tcp), Ok(tls.clone())],
+        expected: [P, coturn.v6.map_or(U, |_| P), P, P, P, P, P, F, P, P, P, P, "pass: Coturn"],
+    };
+    // What cannot be asked on a stream is unsupported.
+    let stream = Case {
+        name: "coturn over TLS",
+        places: only(tls),
+        expected: [U, U, U, P, U, P, P, F, P, P, U, U, "pass: Coturn"],
+    };
+    let misnamed = Case {
+        name: "coturn by another name",
+        places: only(over_tls(coturn.tls, "elsewhere.floe.test")?),
+        expected: [U, U, U, MISNAMED, N, N, N, N, N, N, N, N, N],
+    };
+    // No streams yet; strangers are told the mapped address and no more.
+    let (udp, tcp) = (Place::Udp(floe.v4), Place::Tcp(vec![floe.v4]));
+    let ours = Case {
+        name: "floe serve",
+        places: [Ok(udp), udp6(floe.v6), Ok(tcp), Ok(over_tls(floe.v4, "localhost")?)],
+        expected: [P, floe.v6.map_or(U, |_| P), REFUSED, REFUSED, P, P, P, F, P, U, U, U, U],
+    };
+    Ok([all, stream, misnamed, ours])
+}
+
+const P: &str = "pass";
+const U: &str = "unsupported";
+const N: &str = "no answer";
+/// FINGERPRINT for FINGERPRINT.
+const F: &str = "pass: answered with one";
+const REFUSED: &str = "unsupported: it refuses connections";
+const MISNAMED: &str = "fail: TLS failed: invalid peer certificate: certificate not valid for name";
+
+fn not_asked(why: &str) -> Verdict {
+    Verdict::Unsupported(format!("not asked: {why}"))
+}
+
+/// Every cell that is not as expected, with what it says.
+fn compare(cases: &[Case], rows: &[Row]) -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    for (case, row) in cases.iter().zip(rows) {
+        for ((feature, verdict), expected) in row.cells().zip(case.expected) {
+            let found = format!("{}: {}", verdict.word(), verdict.note());
+            if !found.starts_with(expected) {
+                wrong.push(format!(
+                    "{}, {}: {expected:?} is expected, {found:?} was found",
+                    case.name,
+                    feature.name()
+                ));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { bail!("{}; logs in {}", wrong.join("; "), folder().display()) }
+}
+
+/// Where servers have their files.
+fn folder() -> PathBuf {
+    host::target().join("conformance")
+}
+
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about that here.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,45 @@
+//! `floe serve`, built and started.
+
+use std::io::{BufRead as _, BufReader, Lines};
+use std::net::{IpAddr, SocketAddr};
+use std::process::{ChildStdout, Command, Stdio};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::Running;
+use crate::host::{self, cargo};
+
+/// A running server.
+#[derive(Debug)]
+pub(super) struct Floe {
+    _process: Running,
+    /// A server whose words nobody reads would end.
+    _stdout: Lines<BufReader<ChildStdout>>,
+    pub(super) v4: SocketAddr,
+    pub(super) v6: Option<SocketAddr>,
+}
+
+impl Floe {
+    pub(super) fn start(has_v6: bool) -> anyhow::Result<Self> {
+        host::run(cargo().args(["build", "--quiet", "--package", "floe-cli"]))?;
+        let listen = ["127.0.0.1:0", "[::1]:0"].into_iter().take(if has_v6 { 2 } else { 1 });
+        let mut command = Command::new(host::target().join("debug/floe"));
+        command.args(["serve", "--json"]).args(listen.flat_map(|address| ["--listen", address]));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Running(command.spawn().context("cannot start floe serve")?);
+        let stdout = process.0.stdout.take().context("floe serve has no stdout")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut listening = || address(&lines.next().context("floe serve ended at once")??);
+        let (v4, v6) = (listening()?, has_v6.then(&mut listening).transpose()?);
+        Ok(Self { _process: process, _stdout: lines, v4, v6 })
+    }
+}
+
+/// Of a line such as `{"ev":"listening","address":"127.0.0.1 3478",…}`.
+fn address(line: &str) -> anyhow::Result<SocketAddr> {
+    let event: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+    let (ip, port) = event["address"].as_str().and_then(|text| text.split_once(' ')).unwrap_or_default();
+    let address = ip.parse::<IpAddr>().ok().zip(port.parse::<u16>().ok()).map(SocketAddr::from);
+    address.with_context(|| format!("no address in {line}"))
+}
