@@ -1,6 +1,7 @@
 //! What the NAT on our way does (RFC 5780), asked from fresh sockets.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use floe_stun::behaviour::{BehaviourClient, BehaviourConfig, BehaviourEvent};
@@ -16,11 +17,12 @@ use crate::query::QueryError;
 use crate::resolve::resolve;
 use crate::socket::Sockets;
 
-/// A discovery under way.
+/// A discovery under way. Dropping it ends it.
 #[derive(Debug)]
 pub struct Discovery {
     server: SocketAddr,
     local: SocketAddr,
+    shared: Arc<Shared<BehaviourClient>>,
     findings: mpsc::UnboundedReceiver<BehaviourEvent>,
 }
 
@@ -60,8 +62,11 @@ impl Discovery {
         config.longest_rest = longest_rest;
         let client = BehaviourClient::new(clock.now(), config, entropy::seed()?);
         let (outlet, findings) = mpsc::unbounded_channel();
-        tokio::spawn(Driver::new(Shared::new(client, sockets, clock), outlet).run());
-        Ok(Self { server, local: first.local(), findings })
+        let shared = Shared::new(client, sockets, clock);
+        // It is idle when it is done, and not before.
+        shared.end(Duration::MAX);
+        tokio::spawn(Driver::new(Arc::clone(&shared), outlet).run());
+        Ok(Self { server, local: first.local(), shared, findings })
     }
 
     /// The server that is asked.
@@ -79,6 +84,12 @@ impl Discovery {
     /// The next finding; none after [`BehaviourEvent::Done`].
     pub async fn next(&mut self) -> Option<BehaviourEvent> {
         self.findings.recv().await
+    }
+}
+
+impl Drop for Discovery {
+    fn drop(&mut self) {
+        self.shared.end(Duration::ZERO);
     }
 }
 

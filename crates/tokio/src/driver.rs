@@ -71,10 +71,11 @@ impl<M: Machine> Shared<M> {
         look(&self.lock().machine)
     }
 
-    /// Ends the driver when the machine is idle, and after `patience` in any case.
+    /// Ends the driver when the machine is idle, and after `patience` in any case; the least patience counts.
     pub(crate) fn end(&self, patience: Duration) {
         self.command(|now, state| {
-            state.end.get_or_insert(now + patience);
+            let end = now + patience;
+            state.end = Some(state.end.map_or(end, |earlier| earlier.min(end)));
         });
     }
 
@@ -268,7 +269,11 @@ impl<M, A> fmt::Debug for Driver<M, A> {
 /// Sends at once or not at all: what a full buffer refuses is lost, and sent again by whoever wanted it sent.
 fn transmit(sockets: &Sockets, datagram: &Transmit<'_>) -> Option<floe_stun::Icmp> {
     let socket = sockets.get(datagram.socket)?;
-    let sent = socket.send(datagram.to, &[datagram.bytes, &[], &[]]);
+    let parts = [datagram.bytes, &[], &[]];
+    let sent = match datagram.may_fragment {
+        true => socket.send_in_fragments(datagram.to, &parts),
+        false => socket.send(datagram.to, &parts),
+    };
     judge_send(sent.as_ref().err()?)
 }
 

@@ -36,6 +36,17 @@ pub enum BindError {
         /// What it said.
         why: String,
     },
+    /// No address of its family is served that it could be the alternate of.
+    #[cfg(feature = "server")]
+    #[error("{alternate} is the alternate of nothing: listen on a primary address of its family too")]
+    NoPrimary {
+        /// The alternate address.
+        alternate: SocketAddr,
+    },
+    /// Two addresses cannot help clients to discover how their NATs behave.
+    #[cfg(feature = "server")]
+    #[error("cannot serve NAT behaviour discovery: {0}")]
+    Alternate(#[from] floe_turn_server::AddressPairError),
     /// The configuration makes no sense.
     #[error("the configuration makes no sense: {0}")]
     Misuse(#[from] ApiMisuse),

@@ -1,11 +1,12 @@
 //! A STUN and TURN server inside of this program.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use floe_stun::Forward;
-use floe_turn_server::{Config, Event, Server, Stats};
+use floe_turn_server::{AddressPair, AddressPairError, Config, Event, Server, Stats};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::socket::Sockets;
 pub struct TurnServer {
     shared: Arc<Shared<Server>>,
     local: Vec<SocketAddr>,
+    pairs: Vec<AddressPair>,
     ended: watch::Receiver<()>,
 }
 
@@ -32,14 +34,45 @@ impl TurnServer {
     ///
     /// When the system refuses one of the addresses; then none is served.
     pub fn bind(config: Config, listen: &[SocketAddr]) -> Result<(Self, ServerEvents), BindError> {
-        let mut sockets = Sockets::default();
-        for address in listen {
-            sockets.bind(*address).map_err(|why| BindError::Socket { address: *address, why })?;
-        }
+        Self::bind_with_alternates(config, listen, &[])
+    }
+
+    /// The same, and helps clients to discover how their NATs behave (RFC 5780): each alternate address belongs to the
+    /// first address of its family in `listen`, and the two serve each other's port too.
+    ///
+    /// ```
+    /// use floe_tokio::TurnServer;
+    /// use floe_turn_server::Config;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let (primary, alternate) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap());
+    /// # if cfg!(not(target_os = "linux")) { return } // elsewhere loopback has one address only
+    /// let (server, _events) =
+    ///     TurnServer::bind_with_alternates(Config::new("example.org"), &[primary], &[alternate]).unwrap();
+    /// assert_eq!(server.local_addresses().len(), 4);
+    /// let [pair] = server.pairs() else { panic!("one alternate, one pair") };
+    /// assert_eq!(pair.alternate().ip(), alternate.ip());
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses one of the addresses, or an alternate does not fit to its primary one; then none is
+    /// served.
+    pub fn bind_with_alternates(
+        config: Config,
+        listen: &[SocketAddr],
+        alternates: &[SocketAddr],
+    ) -> Result<(Self, ServerEvents), BindError> {
+        let Listeners { sockets, pairs } = Listeners::open(listen, alternates)?;
         let clock = Clock::start();
         let mut server = Server::new(clock.now(), config, entropy::seed()?);
         for socket in sockets.iter() {
             server.listen(socket.id(), socket.local());
+        }
+        for pair in &pairs {
+            server.serve_discovery(pair)?;
         }
         let local: Vec<_> = sockets.iter().map(|socket| socket.local()).collect();
         if local.is_empty() {
@@ -49,13 +82,19 @@ impl TurnServer {
         let (events, events_out) = mpsc::unbounded_channel();
         let (ending, ended) = watch::channel(());
         tokio::spawn(Driver::new(Arc::clone(&shared), Outlet { events, _ending: ending }).run());
-        Ok((Self { shared, local, ended }, ServerEvents(events_out)))
+        Ok((Self { shared, local, pairs, ended }, ServerEvents(events_out)))
     }
 
-    /// The addresses it serves on, in the order they were given.
+    /// The addresses it serves on, in the order they were given; what alternates brought comes last.
     #[must_use]
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.local
+    }
+
+    /// The pairs of addresses by which clients can discover how their NATs behave.
+    #[must_use]
+    pub fn pairs(&self) -> &[AddressPair] {
+        &self.pairs
     }
 
     /// Counters.
@@ -80,6 +119,75 @@ impl TurnServer {
 impl Drop for TurnServer {
     fn drop(&mut self) {
         self.begin_close();
+    }
+}
+
+/// What a server listens on.
+#[derive(Debug, Default)]
+struct Listeners {
+    sockets: Sockets,
+    pairs: Vec<AddressPair>,
+}
+
+impl Listeners {
+    /// Where the system chooses a port, it may be one that is not free on the other address of a pair: then it is asked
+    /// to choose again.
+    fn open(listen: &[SocketAddr], alternates: &[SocketAddr]) -> Result<Self, BindError> {
+        let may_choose_again = listen.iter().chain(alternates).any(|address| address.port() == 0);
+        for _ in 0..PORT_ATTEMPTS {
+            match Self::try_open(listen, alternates) {
+                Err(why) if may_choose_again && is_taken(&why) => {}
+                result => return result,
+            }
+        }
+        Self::try_open(listen, alternates)
+    }
+
+    fn try_open(listen: &[SocketAddr], alternates: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut listeners = Self::default();
+        for address in listen {
+            listeners.bind(*address)?;
+        }
+        for alternate in alternates {
+            listeners.pair(*alternate)?;
+        }
+        Ok(listeners)
+    }
+
+    fn bind(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        let socket = self.sockets.bind(address).map_err(|why| BindError::Socket { address, why })?;
+        Ok(socket.local())
+    }
+
+    /// Binds those corners of a pair that are not bound yet.
+    fn pair(&mut self, alternate: SocketAddr) -> Result<(), BindError> {
+        let primary = self.find(|local| local.is_ipv4() == alternate.is_ipv4());
+        let primary = primary.ok_or(BindError::NoPrimary { alternate })?;
+        let pair = AddressPair::new(primary, self.bind_once(alternate)?)?;
+        for corner in pair.corners() {
+            self.bind_once(corner)?;
+        }
+        self.pairs.push(pair);
+        Ok(())
+    }
+
+    fn bind_once(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        match self.find(|local| (local.ip(), local.port()) == (address.ip(), address.port())) {
+            Some(local) => Ok(local),
+            None => self.bind(address),
+        }
+    }
+
+    fn find(&self, is_it: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
+        self.sockets.iter().map(|socket| socket.local()).find(|local| is_it(*local))
+    }
+}
+
+fn is_taken(why: &BindError) -> bool {
+    match why {
+        BindError::Socket { why, .. } => why.kind() == io::ErrorKind::AddrInUse,
+        BindError::Alternate(AddressPairError::SamePort { .. }) => true,
+        _ => false,
     }
 }
 
@@ -113,6 +221,9 @@ impl App<Server> for Outlet {
         }
     }
 }
+
+/// How often the system may choose a port that the other address of a pair does not have.
+const PORT_ATTEMPTS: usize = 8;
 
 /// Closing asks nobody, so this is never used up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

@@ -105,6 +105,15 @@ impl Socket {
         }
     }
 
+    /// The same for a datagram that may be cut into fragments; where the system knows no exceptions, one that is too
+    /// large for the path is refused still.
+    pub(crate) fn send_in_fragments(&self, to: SocketAddr, parts: &[&[u8]; 3]) -> io::Result<()> {
+        fragments::allow(&self.io, to.is_ipv4(), true);
+        let sent = self.send(to, parts);
+        fragments::allow(&self.io, to.is_ipv4(), false);
+        sent
+    }
+
     /// Fills the batch with what has arrived. An error other than "would block" is one about an earlier datagram of
     /// ours, and the socket stays readable.
     pub(crate) fn receive(&self, batch: &mut Batch) -> io::Result<()> {
@@ -262,6 +271,36 @@ mod icmp {
     }
 }
 
+/// What quinn-udp forbids on every socket, for one datagram.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod fragments {
+    use nix::sys::socket::{setsockopt, sockopt::Ipv6DontFrag};
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+
+    use super::UdpSocket;
+
+    /// What the system refuses costs the one datagram.
+    pub(super) fn allow(socket: &UdpSocket, is_ipv4: bool, allowed: bool) {
+        if is_ipv4 {
+            let how = if allowed { Ipv4PathMtuDiscovery::DONT } else { Ipv4PathMtuDiscovery::PROBE };
+            let _ = set_ip_mtu_discover(socket, how);
+        } else {
+            let how = if allowed { Ipv6PathMtuDiscovery::DONT } else { Ipv6PathMtuDiscovery::PROBE };
+            let _ = set_ipv6_mtu_discover(socket, how);
+            let _ = setsockopt(socket, Ipv6DontFrag, &!allowed);
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod fragments {
+    use super::UdpSocket;
+
+    pub(super) const fn allow(_socket: &UdpSocket, _is_ipv4: bool, _allowed: bool) {}
+}
+
 /// Datagrams taken with one call of the system.
 const SLOTS: usize = 16;
 
@@ -305,6 +344,29 @@ mod tests {
         assert!(waiting.await.is_none());
         let again = sockets.bind(local).unwrap();
         assert_ne!(again.id(), id);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn fragments_are_allowed_for_one_datagram_and_forbidden_again() {
+        use nix::sys::socket::{getsockopt, sockopt::Ipv6DontFrag};
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery as V4, ip_mtu_discover, ipv6_mtu_discover};
+
+        let mut sockets = Sockets::default();
+        let v4 = loopback(&mut sockets);
+        fragments::allow(&v4.io, true, true);
+        assert_eq!(ip_mtu_discover(&v4.io).unwrap(), V4::DONT);
+        v4.send_in_fragments(v4.local(), &[b"large", b"", b""]).unwrap();
+        assert_eq!(ip_mtu_discover(&v4.io).unwrap(), V4::PROBE);
+
+        let v6 = sockets.bind("[::1]:0".parse().unwrap()).unwrap();
+        let forbidden = (ipv6_mtu_discover(&v6.io).unwrap(), getsockopt(&v6.io, Ipv6DontFrag).unwrap());
+        assert!(forbidden.1);
+        fragments::allow(&v6.io, false, true);
+        assert!(!getsockopt(&v6.io, Ipv6DontFrag).unwrap());
+        v6.send_in_fragments(v6.local(), &[b"large", b"", b""]).unwrap();
+        let again = (ipv6_mtu_discover(&v6.io).unwrap(), getsockopt(&v6.io, Ipv6DontFrag).unwrap());
+        assert_eq!(again, forbidden);
     }
 
     #[cfg(target_os = "linux")]
