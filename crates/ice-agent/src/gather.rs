@@ -18,7 +18,7 @@ use floe_stun::{
     Builder, Class, Dropped, Failure, Fired, Instant, Message, Method, Need, RequestId, SocketId,
     Transaction, TransactionId, Transport, Why,
 };
-use floe_turn_client::{AllocateFailure, LostReason, Wanted};
+use floe_turn_client::{AllocateFailure, Wanted};
 
 use crate::candidate::is_usable;
 use crate::config::{Server, TransportPolicy};
@@ -26,7 +26,7 @@ use crate::id::{JobId, ServerId};
 use crate::locals::{RelayId, Source, Via};
 use crate::outbox::Queued;
 use crate::output::{Event, GatheringState, ServerOutcome, ServerReport};
-use crate::relay::{News, Relays};
+use crate::relay::{News, Origin, Relays};
 use crate::shared::Shared;
 
 /// Asks servers and keeps what they gave.
@@ -218,7 +218,7 @@ impl Gatherer {
                 let mut config = floe_turn_client::Config::new(job.socket, job.to, credentials.clone());
                 config.wanted = Wanted::Address(Family::of(job.to.ip()));
                 config.schedule = schedule;
-                JobState::Allocating { relay: self.relays.open(shared, config), until }
+                JobState::Allocating { relay: self.relays.open(shared, job.server, config), until }
             }
             None => {
                 let transaction = Transaction::new(shared.chance.transaction_id(), shared.now, schedule);
@@ -272,7 +272,7 @@ impl Gatherer {
 
     fn handle_mapped(&mut self, shared: &mut Shared, job: &Job, mapped: SocketAddr, rtt: Option<Duration>) {
         let outcome = if is_usable(mapped, shared.config.loopback) {
-            let redundant = !self.add_reflexive(shared, job, mapped);
+            let redundant = !self.add_reflexive(shared, job.origin(), mapped);
             ServerOutcome::Mapped { mapped, redundant }
         } else {
             let error =
@@ -282,15 +282,15 @@ impl Gatherer {
         self.report(shared, job.server, Some(job.socket), outcome, rtt);
     }
 
-    fn add_reflexive(&mut self, shared: &mut Shared, job: &Job, mapped: SocketAddr) -> bool {
-        let source = source(shared, job.server, job.to.ip());
+    fn add_reflexive(&mut self, shared: &mut Shared, origin: Origin, mapped: SocketAddr) -> bool {
+        let source = source(shared, origin.server, origin.to.ip());
         if shared.config.policy == TransportPolicy::Relay
             || shared.locals.len() >= shared.config.limits.local_candidates
         {
             return false;
         }
-        let Some(id) = shared.locals.add_reflexive(job.socket, mapped, source) else { return false };
-        self.bindings.push(Binding { socket: job.socket, to: job.to, next: shared.now + KEEPALIVE });
+        let Some(id) = shared.locals.add_reflexive(origin.socket, mapped, source) else { return false };
+        self.bindings.push(Binding { socket: origin.socket, to: origin.to, next: shared.now + KEEPALIVE });
         if let Some(candidate) = shared.locals.get(id).cloned() {
             shared.report(Event::Candidate(candidate));
         }
@@ -305,7 +305,14 @@ impl Gatherer {
                     self.handle_allocated(shared, relay, relayed, mapped, rtt);
                 }
                 News::Failed(why) => self.handle_refused(shared, relay, &why),
-                News::Lost(why) => self.handle_lost(shared, relay, &why),
+                News::Lost(why) => {
+                    self.relays.forget(relay);
+                    self.handle_lost(shared, relay, why.to_string());
+                }
+                News::Interrupted(why) => {
+                    self.handle_lost(shared, relay, format!("{why}; another is being asked for"));
+                }
+                News::Renewed(new) => self.handle_renewed(relay, new),
                 News::Permitted(peer) => self.found.push(Found::Permitted(relay, peer)),
                 News::Forbidden(peer) => self.found.push(Found::Forbidden(relay, peer)),
             }
@@ -320,13 +327,14 @@ impl Gatherer {
         mapped: SocketAddr,
         rtt: Option<Duration>,
     ) {
-        let Some(job) = self.take_allocating(relay) else { return };
+        self.take_allocating(relay);
+        let Some(origin) = self.relays.origin(relay) else { return };
         if is_usable(mapped, shared.config.loopback) {
-            self.add_reflexive(shared, &job, mapped);
+            self.add_reflexive(shared, origin, mapped);
         }
-        let source = source(shared, job.server, job.to.ip());
+        let source = source(shared, origin.server, origin.to.ip());
         let usable = is_usable(relayed, shared.config.loopback);
-        let added = usable.then(|| shared.locals.add_relayed(relay, job.socket, relayed, mapped, source));
+        let added = usable.then(|| shared.locals.add_relayed(relay, origin.socket, relayed, mapped, source));
         if let Some(id) = added.flatten() {
             if let Some(candidate) = shared.locals.get(id).cloned() {
                 shared.report(Event::Candidate(candidate));
@@ -334,12 +342,13 @@ impl Gatherer {
             self.found.push(Found::Base(Via::Relay(relay)));
         }
         let outcome = ServerOutcome::Relayed { relayed, mapped };
-        self.report(shared, job.server, Some(job.socket), outcome, rtt);
+        self.report(shared, origin.server, Some(origin.socket), outcome, rtt);
     }
 
     fn handle_refused(&mut self, shared: &mut Shared, relay: RelayId, why: &AllocateFailure) {
+        self.take_allocating(relay);
+        let Some(origin) = self.relays.origin(relay) else { return };
         self.relays.forget(relay);
-        let Some(job) = self.take_allocating(relay) else { return };
         let code = match why {
             AllocateFailure::WrongCredentials(refusal) | AllocateFailure::Refused(refusal) => {
                 Some(refusal.code)
@@ -348,18 +357,27 @@ impl Gatherer {
             _ => None,
         };
         let outcome = ServerOutcome::Failed { error: why.to_string(), code };
-        self.report(shared, job.server, Some(job.socket), outcome, None);
+        self.report(shared, origin.server, Some(origin.socket), outcome, None);
     }
 
-    fn handle_lost(&mut self, shared: &mut Shared, relay: RelayId, why: &LostReason) {
+    /// A relay that asks for another allocation, or asks another server.
+    fn handle_renewed(&mut self, old: RelayId, new: RelayId) {
+        for job in self.jobs.values_mut() {
+            if let JobState::Allocating { relay, .. } = &mut job.state
+                && *relay == old
+            {
+                *relay = new;
+            }
+        }
+    }
+
+    fn handle_lost(&mut self, shared: &mut Shared, relay: RelayId, error: String) {
         let via = Via::Relay(relay);
         let server = shared.locals.base(via).and_then(|base| shared.locals.get(base.candidate)?.server);
-        self.relays.forget(relay);
         shared.locals.remove(via);
         self.found.push(Found::Lost(via));
         if let Some(server) = server {
-            let outcome = ServerOutcome::Failed { error: why.to_string(), code: None };
-            self.report(shared, server, None, outcome, None);
+            self.report(shared, server, None, ServerOutcome::Failed { error, code: None }, None);
         }
     }
 
@@ -529,6 +547,10 @@ impl Gatherer {
 }
 
 impl Job {
+    const fn origin(&self) -> Origin {
+        Origin { server: self.server, socket: self.socket, to: self.to }
+    }
+
     fn asks(&self, id: TransactionId) -> bool {
         matches!(&self.state, JobState::Asking { transaction, .. } if transaction.id() == id)
     }

@@ -8,6 +8,7 @@ use core::time::Duration;
 use floe_stun::{Dropped, Input, Instant, MAX_TRANSMIT, Machine, Output, Received, SendPlan, SocketId, Why};
 use floe_turn_client::{AllocateFailure, Client, Config, Event, LostReason};
 
+use crate::id::ServerId;
 use crate::locals::RelayId;
 use crate::outbox::Queued;
 use crate::shared::{RelayOrder, Shared};
@@ -24,15 +25,32 @@ pub(crate) struct Relays {
 #[derive(Debug)]
 struct Relay {
     client: Client,
+    server: ServerId,
     deadline: Option<(Instant, Why)>,
+}
+
+/// Which server relays, and from where it is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) server: ServerId,
+    pub(crate) socket: SocketId,
+    pub(crate) to: SocketAddr,
 }
 
 /// What a relay has to say.
 #[derive(Debug)]
 pub(crate) enum News {
-    Allocated { relayed: SocketAddr, mapped: SocketAddr, rtt: Option<Duration> },
+    Allocated {
+        relayed: SocketAddr,
+        mapped: SocketAddr,
+        rtt: Option<Duration>,
+    },
     Failed(AllocateFailure),
     Lost(LostReason),
+    /// It is gone, and another is asked for.
+    Interrupted(LostReason),
+    /// It has another name from here on.
+    Renewed(RelayId),
     Permitted(IpAddr),
     Forbidden(IpAddr),
 }
@@ -50,14 +68,25 @@ pub(crate) enum FromRelay<'p> {
 
 impl Relays {
     /// Begins to allocate.
-    pub(crate) fn open(&mut self, shared: &mut Shared, config: Config) -> RelayId {
-        self.last += 1;
-        let id = RelayId(self.last);
-        self.by_server.insert((config.socket, config.server), id);
+    pub(crate) fn open(&mut self, shared: &mut Shared, server: ServerId, config: Config) -> RelayId {
         let client = Client::new(shared.now, config, shared.chance.seed());
-        self.relays.insert(id, Relay { client, deadline: None });
+        let id = self.insert(Relay { client, server, deadline: None });
         self.drain(shared, id);
         id
+    }
+
+    fn insert(&mut self, relay: Relay) -> RelayId {
+        self.last += 1;
+        let id = RelayId(self.last);
+        self.by_server.insert((relay.client.socket(), relay.client.server()), id);
+        self.relays.insert(id, relay);
+        id
+    }
+
+    /// Where a relay came from.
+    pub(crate) fn origin(&self, id: RelayId) -> Option<Origin> {
+        let Relay { client, server, .. } = self.relays.get(&id)?;
+        Some(Origin { server: *server, socket: client.socket(), to: client.server() })
     }
 
     /// Whether there is a relay on this server already, reached from this socket.
@@ -67,12 +96,12 @@ impl Relays {
 
     /// Forgets a relay that never came to be, or is gone.
     pub(crate) fn forget(&mut self, id: RelayId) {
-        if let Some(relay) = self.relays.remove(&id) {
-            let path = (relay.client.socket(), relay.client.server());
-            if self.by_server.get(&path) == Some(&id) {
-                self.by_server.remove(&path);
-            }
-        }
+        self.take(id);
+    }
+
+    fn take(&mut self, id: RelayId) -> Option<Relay> {
+        self.by_server.retain(|_, relay| *relay != id);
+        self.relays.remove(&id)
     }
 
     /// Gives all allocations back.
@@ -167,7 +196,7 @@ impl Relays {
     fn drain(&mut self, shared: &mut Shared, id: RelayId) {
         let Some(relay) = self.relays.get_mut(&id) else { return };
         let mut buf = [0; MAX_TRANSMIT];
-        let mut over = false;
+        let (mut over, mut renewed) = (false, false);
         relay.deadline = loop {
             match relay.client.poll_output(&mut buf) {
                 Output::Transmit(t) => {
@@ -175,6 +204,12 @@ impl Relays {
                     shared.queue(control);
                 }
                 Output::Need(need) => shared.queue(Queued::Need(need)),
+                // Whatever hung on the old address hangs on nothing now: what comes next has a name of its own.
+                Output::Event(Event::Interrupted(why)) => {
+                    self.news.push((id, News::Interrupted(why)));
+                    renewed = true;
+                }
+                Output::Event(Event::Redirected { .. }) => renewed = true,
                 Output::Event(event) => match translate(event) {
                     Some(news) => self.news.push((id, news)),
                     None => over = true,
@@ -185,6 +220,12 @@ impl Relays {
         };
         if over && relay.deadline.is_none() {
             self.forget(id);
+        } else if renewed
+            && relay.deadline.is_some()
+            && let Some(relay) = self.take(id)
+        {
+            let new = self.insert(relay);
+            self.news.push((id, News::Renewed(new)));
         }
     }
 }

@@ -73,9 +73,9 @@ fn garbage_and_giants_are_dropped() {
     }
     let mut buf = [0; 4096];
     let id = scene.next_id();
-    let filler = "x".repeat(500);
+    let filler = "x".repeat(127);
     let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, id);
-    let giant = (0..5).fold(builder, |builder, _| builder.attribute(&Software(&filler))).fingerprint();
+    let giant = (0..20).fold(builder, |builder, _| builder.attribute(&Software(&filler))).fingerprint();
     assert_eq!(spurn(&mut scene, giant.finish().unwrap(), "a giant"), Dropped::TooLarge);
 
     let mut buf = [0; 1024];
