@@ -58,6 +58,10 @@ pub(crate) enum Failure {
     #[error("could not wait for Ctrl-C: {why}; run where signals are allowed")]
     Signal { why: io::Error },
     #[error("could not start: {why}; this machine may be out of file descriptors")]
+    #[error("cannot read {why}")]
+    Input { why: String },
+    #[error("some of it could not be decoded; see above for the reasons")]
+    Refused,
     Runtime { why: io::Error },
     #[error("could not write the output: {0}; check the disk, or whoever reads it")]
     Output(#[from] io::Error),
@@ -74,6 +78,8 @@ impl Failure {
             _ => {}
         }
         let _ = writeln!(io::stderr(), "floe: {self}");
+            // It has been told where it stood.
+            Self::Refused => return ExitCode::FAILURE,
         if json {
             let _ = print::json(&Event::Error { msg: self.to_string() });
         }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod contract;
+mod decode;
 mod demo;
 mod echo;
 mod failure;
@@ -14,9 +15,11 @@ mod servers;
 mod signals;
 mod stun;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use floe_stun::Uri;
@@ -56,6 +59,13 @@ enum Command {
     /// With --offer on one machine and --answer on the other, each prints one line to paste into the other; then type.
     /// With --stdio, a program carries the descriptions: docs/stdio.md tells every line.
     Connect(Connect),
+    /// Tell what a STUN message, ChannelData, a candidate line, a session description or a capture says.
+    ///
+    /// What it is, its content tells. Of a message every attribute is shown, whether MESSAGE-INTEGRITY and FINGERPRINT
+    /// verify and what they cover; of one that is refused the reason, and as much of it as can be read. Captures may be
+    /// pcap or pcapng. Exit code 0 says that all of it could be decoded. docs/decode.md tells every field of --json.
+    #[command(after_help = DECODE_EXAMPLES)]
+    Decode(Decode),
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +199,59 @@ fn main() -> ExitCode {
     let Arguments { command } = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
     let json = command.prints_json();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+#[derive(Debug, Args)]
+struct Decode {
+    /// Hexadecimal digits (spaces, colons, 0x and line breaks do not matter), a file, or - for stdin. A candidate line
+    /// may stand here too.
+    #[arg(value_name = "HEX|FILE|-")]
+    input: OsString,
+    #[command(flatten)]
+    keys: DecodeKeys,
+    /// Read one message in hexadecimal digits from each line of a file or of stdin, and answer each with one object or
+    /// tree.
+    #[arg(long)]
+    lines: bool,
+    /// Take the bytes for one direction of a TCP connection and cut it into messages (RFC 8489, 8656, 4571).
+    #[arg(long, conflicts_with = "lines")]
+    stream: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What MESSAGE-INTEGRITY is checked with.
+#[derive(Debug, Args)]
+struct DecodeKeys {
+    /// A password of short-term credentials, as ICE has them; may come several times.
+    #[arg(long, value_name = "PASSWORD", value_parser = NonEmptyStringValueParser::new())]
+    key: Vec<String>,
+    /// User name of long-term credentials, as TURN has them.
+    #[arg(long, visible_alias = "username", value_name = "NAME", requires_all = ["realm", "password"])]
+    user: Option<String>,
+    /// The realm they are for.
+    #[arg(long, value_name = "REALM", requires = "user")]
+    realm: Option<String>,
+    /// Their password.
+    #[arg(
+        long,
+        visible_alias = "credential",
+        value_name = "PASSWORD",
+        requires = "user",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    password: Option<String>,
+}
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  floe decode 000100002112a442b7e7a701bc34d686fa87dfae
+  floe decode --key VOkJxbRl1RmTxUk/WvJxBt check.bin
+  floe decode --user alice --realm example.org --password secret turn.pcapng
+  floe decode 'candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host'
+  floe decode offer.sdp
+  floe decode --lines --json - < messages.hex
+  tcpdump -U -w - udp port 3478 | floe decode -";
+
         Ok(runtime) => runtime,
         Err(why) => {
             let code = Failure::Runtime { why }.report(json);
@@ -237,6 +300,8 @@ impl Command {
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
+            // It has its own words for what went wrong.
+            Self::Decode(_) => false,
     match command {
         Command::Demo(options) => demo::run(options).await,
         Command::Gather(options) => gather::run(options).await,
@@ -249,6 +314,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+        Command::Decode(options) => decode::run(&options),
     use super::*;
     use clap::CommandFactory;
 

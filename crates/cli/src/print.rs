@@ -1,6 +1,7 @@
 //! What people and programs are shown: words and tables, or JSON lines. Logic stands elsewhere.
 
 pub(crate) mod chat;
+pub(crate) mod decode;
 pub(crate) mod demo;
 pub(crate) mod gather;
 pub(crate) mod nat;

@@ -39,6 +39,12 @@ impl<'a> Dissection<'a> {
         Self { bytes }
     }
 
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The message type, if so much is there and the first two bits are zero.
     #[must_use]
     pub fn message_type(&self) -> Option<(Class, Method)> {
