@@ -36,8 +36,11 @@ use crate::{Builder, Dropped, EncodeError, Integrity, Message};
 /// let (now, client) = (Instant::ORIGIN, "203.0.113.5:40000".parse()?);
 /// let (mut ours, mut theirs) = ([0; 512], [0; 512]);
 ///
+/// fn begin(buf: &mut [u8], class: Class, n: u8) -> Builder<'_> {
+///     Builder::new(buf, class, Method::REFRESH, TransactionId::from([n; 12]))
+/// }
+///
 /// // The first request says nothing of us, and the server challenges it.
-/// let begin = |buf, class, n| Builder::new(buf, class, Method::REFRESH, TransactionId::from([n; 12]));
 /// let request = login.finish(begin(&mut ours, Class::Request, 1), &mut attempt)?;
 /// let find = |_, algorithm| Some(("alice", alice.key("example.org", algorithm)));
 /// assert!(gate.authenticate(now, client, &Message::decode(request)?, find).is_err());
