@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | long-term (§9.2), as TURN uses it | [`Login`] | [`Gate`] |
 //! | short-term (§9.1), as ICE uses it | [`ShortTerm`] | [`short_term::authenticate`] |
+//! | tokens of a third party (RFC 7635) | [`ThirdParty`] | [`Gate`] with [`token::opener`] |
 //!
 //! They own no transaction and no socket. The client's machines sign what the owner writes and judge what comes back;
 //! the server's say whom to believe and what to answer to whom else.
@@ -14,6 +15,8 @@ mod login;
 mod nonce;
 mod prepare;
 pub mod short_term;
+mod third_party;
+pub mod token;
 mod verdict;
 
 use alloc::string::String;
@@ -25,6 +28,8 @@ pub use login::Login;
 pub use nonce::Nonces;
 pub use prepare::{NotOpaque, opaque_string};
 pub use short_term::ShortTerm;
+pub use third_party::ThirdParty;
+pub use token::Token;
 pub use verdict::{Attempt, LoginError, Verdict};
 
 use crate::attribute::{Algorithm, UserHash};
