@@ -92,7 +92,7 @@ fn tabulate(options: Options) -> anyhow::Result<ExitCode> {
     let (means, mut chance) = (Means::new(Trust::of_this_machine()), chance()?);
     // Beside the table, so that whoever waits knows for what; a closed terminal is no reason to stop.
     let (count, seconds) = (servers.len(), means.limit.as_secs());
-    let _ = writeln!(io::stderr(), "asking {count} STUN servers, for {seconds} s at most");
+    let _ = writeln!(io::stderr(), "STUN servers to ask: {count}; this takes {seconds} s at most");
     let named = servers.iter().map(|server| (server.to_string(), find(server, chance.seed())));
     let named: Vec<_> = named.collect();
     let rows = block_on(survey(named, &means, &mut chance))?;

@@ -253,3 +253,91 @@ impl Machine for Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn server() -> SocketAddr {
+        "192.0.2.1:3478".parse().unwrap()
+    }
+
+    fn asked(question: Question) -> (Probe, Vec<u8>) {
+        let mut probe =
+            Probe::over_datagrams(Instant::ORIGIN, server(), question, [1; 32], Schedule::DEFAULT);
+        let mut buf = [0; MAX_TRANSMIT];
+        let Output::Transmit(request) = probe.poll_output(&mut buf) else { panic!("no request") };
+        let request = request.bytes.to_vec();
+        (probe, request)
+    }
+
+    /// The request as an answer to itself.
+    fn turned(request: &[u8]) -> Vec<u8> {
+        [&[0x01, 0x01], &request[2..]].concat()
+    }
+
+    fn hear(probe: &mut Probe, from: &str, data: &[u8]) -> Received<()> {
+        let input = Input::Datagram { socket: SocketId(0), from: from.parse().unwrap(), data };
+        probe.handle_input(Instant::ORIGIN, input)
+    }
+
+    #[test]
+    fn only_an_answer_of_the_server_to_the_request_ends_the_waiting() {
+        let (mut probe, request) = asked(Question::Plain);
+        let answer = turned(&request);
+        let mut other = answer.clone();
+        other[19] ^= 1;
+        assert_eq!(
+            hear(&mut probe, "192.0.2.1:3478", &other),
+            Received::Dropped(Dropped::UnknownTransaction)
+        );
+        assert_eq!(hear(&mut probe, "192.0.2.2:3478", &answer), Received::Dropped(Dropped::WrongSource));
+        assert_eq!(
+            hear(&mut probe, "192.0.2.1:3478", &request),
+            Received::Dropped(Dropped::UnexpectedMethod)
+        );
+        assert_eq!(probe.drops().total(), 3);
+        assert_eq!(hear(&mut probe, "192.0.2.1:3478", &answer), Received::Consumed);
+        let mut buf = [0; MAX_TRANSMIT];
+        assert_eq!(probe.poll_output(&mut buf), Output::Event(Reply::Answer(answer)));
+        assert_eq!(probe.poll_output(&mut buf), Output::Idle);
+    }
+
+    #[test]
+    fn a_request_of_old_has_no_cookie_and_its_answer_is_read_all_the_same() {
+        let (mut probe, request) = asked(Question::Rfc3489);
+        assert_ne!(request[4..8], MAGIC_COOKIE.to_be_bytes());
+        let (answer, mut with_cookie) = (turned(&request), turned(&request));
+        with_cookie[4..8].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
+        let dropped = Received::Dropped(Dropped::UnknownTransaction);
+        assert_eq!(hear(&mut probe, "192.0.2.1:3478", &with_cookie), dropped, "all 128 bits are the id");
+        assert_eq!(hear(&mut probe, "192.0.2.1:3478", &answer), Received::Consumed);
+        let output = Output::Event(Reply::Answer(with_cookie));
+        assert_eq!(probe.poll_output(&mut [0; MAX_TRANSMIT]), output);
+    }
+
+    #[test]
+    fn over_datagrams_it_is_asked_by_the_schedule_and_on_a_stream_once() {
+        for (start, expected) in [
+            (Probe::over_datagrams as fn(_, _, _, _, _) -> _, vec![0, 500, 1500, 3500, 7500, 15_500, 31_500]),
+            (Probe::over_stream, vec![0]),
+        ] {
+            let (mut now, mut sent, mut buf) = (Instant::ORIGIN, Vec::new(), [0; MAX_TRANSMIT]);
+            let mut probe: Probe = start(now, server(), Question::Plain, [1; 32], Schedule::DEFAULT);
+            let reply = loop {
+                match probe.poll_output(&mut buf) {
+                    Output::Transmit(_) => sent.push((now - Instant::ORIGIN).as_millis()),
+                    Output::Wait { until, .. } => {
+                        now = until;
+                        let _ = probe.handle_input(now, Input::Timeout);
+                    }
+                    Output::Event(reply) => break reply,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!((reply, sent), (Reply::Silence, expected));
+            assert_eq!(now, Instant::ORIGIN + Duration::from_millis(39_500));
+        }
+    }
+}

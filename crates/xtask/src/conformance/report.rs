@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde_json::{Map, Value, json};
 
 use super::row::{Feature, Row, Verdict};
@@ -36,9 +36,8 @@ fn nobody(rows: &[Row]) -> Option<String> {
     }
     let why = reasons.into_iter().max_by_key(|(_, count)| *count).map_or("silence", |(why, _)| why);
     Some(format!(
-        "none of {} servers answered ({why}): this machine may have no network, or a firewall that lets no STUN \
-         through; check the connection, or name a SERVER that can be reached from here",
-        rows.len()
+        "no server answered ({why}): this machine may have no network, or a firewall that lets no STUN through; \
+         check the connection, or name a SERVER that can be reached from here"
     ))
 }
 
@@ -56,14 +55,23 @@ fn table(rows: &[Row]) -> Table {
     if !io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty()) {
         table.force_no_tty();
     }
+    // Verdicts stay whole on a narrow terminal; names of servers and of their software are cut.
+    let width = |column| match column {
+        0 | LAST => ColumnConstraint::LowerBoundary(Width::Fixed(16)),
+        _ => ColumnConstraint::ContentWidth,
+    };
     let head = std::iter::once("server").chain(Feature::ALL.map(Feature::name));
     table.set_header(head.map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
     for row in rows {
         let cells = row.cells().map(|(feature, verdict)| cell(feature, verdict));
         table.add_row(std::iter::once(Cell::new(plain(&row.server))).chain(cells));
     }
+    table.set_constraints((0..=LAST).map(width));
     table
 }
+
+/// Where the software stands.
+const LAST: usize = Feature::ALL.len();
 
 fn cell(feature: Feature, verdict: &Verdict) -> Cell {
     match verdict {
@@ -155,7 +163,7 @@ mod tests {
     fn where_nobody_answered_one_sentence_says_so_and_nothing_failed() {
         let rows = [row("a", &[]), row("b", &[(Feature::Tcp, Verdict::Unsupported("it refuses".into()))])];
         let said = nobody(&rows).unwrap();
-        assert!(said.starts_with("none of 2 servers answered (silence)") && said.contains("check"), "{said}");
+        assert!(said.starts_with("no server answered (silence)") && said.contains("check"), "{said}");
         assert_eq!(exit_code(&rows), ExitCode::SUCCESS);
         assert!(nobody(&[row("a", &[(Feature::Tcp, Verdict::PASS)])]).is_none());
     }
