@@ -36,6 +36,11 @@ where
         Some((id, socket.local_addr()))
     }
 
+    /// The end of it, and of its sockets.
+    pub(crate) fn end(self, net: &mut Network) {
+        self.sockets.into_values().for_each(|socket| net.close(socket));
+    }
+
     /// The machine's own name of a virtual socket, if it is one of its own.
     pub(crate) fn id_of(&self, socket: Socket) -> Option<SocketId> {
         self.sockets.iter().find(|(_, known)| **known == socket).map(|(id, _)| *id)

@@ -13,7 +13,7 @@ use floe_ice_agent::{
     Candidate, ComponentId, Config, ConnectionState, Credentials, Event, GatheringState, IceAgent,
     SelectedPair, Server, StreamId,
 };
-use floe_netsim::{Delivery, Link, NatBehaviour, Network};
+use floe_netsim::{Delivery, HostId, Link, NatBehaviour, Network};
 use floe_stun::{Input, Instant, Received, SocketId};
 use floe_turn_server::{PeerPolicy, Server as TurnServer};
 
@@ -26,6 +26,8 @@ pub struct World {
     pub net: Network,
     agents: Vec<Agent>,
     server: Option<Node<TurnServer>>,
+    /// How often the server was started.
+    starts: u64,
     mail: VecDeque<Letter>,
     /// How long a signalled message takes.
     pub signalling: Duration,
@@ -83,6 +85,7 @@ impl World {
             net: Network::new(expand(seed, 0)),
             agents: Vec::new(),
             server: None,
+            starts: 0,
             mail: VecDeque::new(),
             signalling: Duration::from_millis(20),
             seed,
@@ -92,11 +95,25 @@ impl World {
     /// A STUN and TURN server on a public host, with the user `user` and the password `secret`.
     pub fn add_server(&mut self) {
         let host = self.net.add_host("server", &[SERVER.ip()]);
+        self.start_server(host);
+    }
+
+    /// Starts it again: it knows nothing of before, and the ports it relayed from are closed.
+    pub fn restart_server(&mut self) {
+        let old = self.server.take().expect("a server");
+        let host = old.host;
+        old.end(&mut self.net);
+        self.start_server(host);
+    }
+
+    fn start_server(&mut self, host: HostId) {
         let config = floe_turn_server::Config::new("floe.test")
             .with_user("user", "secret")
             .with_relay(SERVER.ip())
             .with_peers(PeerPolicy::allow_all_for_tests());
-        let mut node = Node::new(TurnServer::new(Instant::ORIGIN, config, expand(self.seed, 1)), host);
+        let mut node =
+            Node::new(TurnServer::new(now(&self.net), config, expand(self.seed, 1_000 + self.starts)), host);
+        self.starts += 1;
         let (socket, local) = node.bind(&mut self.net, SERVER).expect("the first socket of the host");
         node.machine.listen(socket, local);
         self.server = Some(node);

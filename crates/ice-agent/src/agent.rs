@@ -455,6 +455,9 @@ impl IceAgent {
             self.state = state;
             let why = if healed { StateReason::Heard } else { why };
             self.shared.report(Event::State { state, why });
+            if matches!(state, ConnectionState::Disconnected | ConnectionState::Failed) {
+                self.gatherer.relays.check_all(&mut self.shared);
+            }
         }
     }
 

@@ -479,6 +479,7 @@ impl Gatherer {
     /// A restart: what we have is told again, and the reflexive addresses are asked for again.
     pub(crate) fn restart(&mut self, shared: &mut Shared) {
         self.enter(shared, GatheringState::Gathering);
+        self.relays.check_all(shared);
         let sockets: Vec<_> = shared
             .locals
             .bases()

@@ -104,6 +104,16 @@ impl Relays {
         self.relays.remove(&id)
     }
 
+    /// Nothing gets through, or all is begun anew: whether the servers still hold what they gave.
+    pub(crate) fn check_all(&mut self, shared: &mut Shared) {
+        for id in self.ids() {
+            if let Some(relay) = self.relays.get_mut(&id) {
+                relay.client.check(shared.now);
+            }
+            self.drain(shared, id);
+        }
+    }
+
     /// Gives all allocations back.
     pub(crate) fn release_all(&mut self, shared: &mut Shared) {
         for id in self.ids() {

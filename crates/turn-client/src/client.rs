@@ -177,6 +177,14 @@ impl Client {
         .ok_or(SendError::TooLong { len })
     }
 
+    /// Asks the server at once whether it still holds the allocation. For an owner that has doubts, as when nothing gets
+    /// through any more: a server that was restarted drops what it does not know without a word.
+    pub fn check(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.allocation.handle_doubt(self.now);
+        self.advance();
+    }
+
     /// Gives the allocation back; ends with [`Event::Released`]. The client is of no other use from here on.
     pub fn release(&mut self, now: Instant) {
         self.now = self.now.max(now);

@@ -66,6 +66,22 @@ fn a_server_that_restarted_gives_everything_back_in_four_round_trips() {
 }
 
 #[test]
+fn an_owner_in_doubt_hears_the_truth_at_once() {
+    let mut world = bound();
+    world.client.check(world.now);
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(1.0));
+    assert_eq!((world.server.of(Method::REFRESH).len(), world.events().len()), (1, 0));
+
+    world.restart_server();
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), BACK);
+}
+
+#[test]
 fn silence_is_an_end_and_a_beginning() {
     let mut world = bound();
     world.server.fault(Method::REFRESH, Fault::Deaf, 7);
