@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
-use floe_stun::SocketId;
+use floe_stun::{SocketId, Transport};
 
 use crate::PeerPolicy;
 
@@ -13,6 +13,8 @@ use crate::PeerPolicy;
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) listeners: BTreeMap<SocketId, SocketAddr>,
+    /// Streams that clients have opened.
+    pub(crate) connections: BTreeMap<SocketId, Transport>,
     pub(crate) relays: Vec<IpAddr>,
     relay_ports: RangeInclusive<u16>,
     peers: PeerPolicy,
@@ -24,7 +26,22 @@ impl Own {
         relay_ports: RangeInclusive<u16>,
         peers: PeerPolicy,
     ) -> Self {
-        Self { listeners: BTreeMap::new(), relays, relay_ports, peers }
+        Self { listeners: BTreeMap::new(), connections: BTreeMap::new(), relays, relay_ports, peers }
+    }
+
+    /// Whether clients speak here.
+    pub(crate) fn hears(&self, socket: SocketId) -> bool {
+        self.listeners.contains_key(&socket) || self.connections.contains_key(&socket)
+    }
+
+    /// Whether what leaves here goes into a stream.
+    pub(crate) fn is_stream(&self, socket: SocketId) -> bool {
+        self.connections.get(&socket).is_some_and(|transport| transport.is_stream())
+    }
+
+    /// No longer hears clients here. False if it did not.
+    pub(crate) fn forget(&mut self, socket: SocketId) -> bool {
+        self.listeners.remove(&socket).is_some() || self.connections.remove(&socket).is_some()
     }
 
     /// Whether nobody is relayed to this address: the server listens there, or it is a port of a relay's address that

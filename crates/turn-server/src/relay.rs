@@ -65,6 +65,7 @@ impl Server {
                 SendPlan::data_indication(tuple.listener, tuple.client, peer, id, data.len())
             }
         };
+        let plan = if self.own.is_stream(tuple.listener) { plan.map(SendPlan::padded) } else { plan };
         if plan.is_some() {
             count(&mut self.stats.to_clients, data);
         }

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use floe_stun::attribute::IcmpAttribute;
 use floe_stun::{
     Chance, Dropped, Forward, Input, Instant, MAX_TRANSMIT, Machine, Need, Output, Received, RequestId,
-    SocketId, TransactionId, Transmit, Why,
+    SocketId, TransactionId, Transmit, Transport, Why,
 };
 
 use crate::allocation::{Allocations, FiveTuple, Slot, Terms};
@@ -20,7 +20,7 @@ use crate::rate::RateLimit;
 use crate::report::Reports;
 use crate::{AddressPair, AddressPairError, Config, Event, Released, Stats};
 
-/// A STUN and TURN server over UDP; see [`floe_stun::door`] for the loop that drives it.
+/// A STUN and TURN server; see [`floe_stun::door`] for the loop that drives it.
 #[derive(Debug)]
 pub struct Server {
     pub(crate) now: Instant,
@@ -92,6 +92,16 @@ impl Server {
         self.own.listeners.insert(socket, local);
     }
 
+    /// Takes requests of the client that has opened this stream, or with DTLS this session; the host has accepted it,
+    /// with whatever the transport demands. [`Input::Closed`] ends what hangs on it.
+    ///
+    /// The host gives what comes in pieces that a [`Cutter`](floe_stun::stream::Cutter) of
+    /// [`Framing::Turn`](floe_stun::stream::Framing::Turn) makes, from the client's address, and closes a stream that
+    /// can be cut no further. What leaves on it goes into the stream whole and as it is.
+    pub fn accept(&mut self, socket: SocketId, transport: Transport) {
+        self.own.connections.insert(socket, transport);
+    }
+
     /// Serves NAT behaviour discovery (RFC 5780) on these four sockets it listens on, each bound to its own address:
     /// Binding answers name the address they come from and the other one, and come from there on request. It ends
     /// when one of the four is closed. A server may have one pair of each family, or more.
@@ -137,7 +147,7 @@ impl Server {
         from: SocketAddr,
         data: &'p [u8],
     ) -> Result<Received<Forward<'p>>, Dropped> {
-        let forward = if self.own.listeners.contains_key(&socket) {
+        let forward = if self.own.hears(socket) {
             if self.closed {
                 return Err(Dropped::Closed);
             }
@@ -165,7 +175,7 @@ impl Server {
                 .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
             return true;
         }
-        if self.own.listeners.remove(&socket).is_none() {
+        if !self.own.forget(socket) {
             return false;
         }
         self.behaviour.remove(socket);
@@ -247,7 +257,7 @@ impl Machine for Server {
             Input::Closed { socket } => Ok(consumed(self.handle_closed(socket))),
             Input::Icmp { socket, to, what } => match self.relay_icmp(socket, to, what) {
                 Some(told) => told.map(|()| Received::Consumed),
-                None => Ok(consumed(self.own.listeners.contains_key(&socket))),
+                None => Ok(consumed(self.own.hears(socket))),
             },
             Input::Timeout => Ok(Received::Consumed),
             _ => Ok(Received::NotMine),
