@@ -1,7 +1,7 @@
 //! Why a command failed: one sentence that says what was tried, what happened, what to do.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
 use floe_ice_agent::ApiMisuse;
@@ -25,6 +25,11 @@ pub(crate) enum Failure {
     NotOpaque(NotOpaque),
     #[error("{0}")]
     Users(String),
+    #[error(
+        "--alternate {alternate} needs a primary address: give --listen IP:PORT of the same family, and not the \
+         wildcard, for clients are told both"
+    )]
+    NoPrimary { alternate: IpAddr },
     #[error("--relay-only needs a relay: name a TURN server over UDP, such as turn:192.0.2.1:3478")]
     NoTurnServer,
     #[error("--relay-only, and no server relays for us; see above for the reasons")]
@@ -53,15 +58,15 @@ pub(crate) enum Failure {
         "the two agents of the demo {what}; this machine may forbid packets between its own loopback sockets"
     )]
     Demo { what: String },
+    #[error("cannot read {why}")]
+    Input { why: String },
+    #[error("some of it could not be decoded; see above for the reasons")]
+    Refused,
     #[error("interrupted")]
     Interrupted,
     #[error("could not wait for Ctrl-C: {why}; run where signals are allowed")]
     Signal { why: io::Error },
     #[error("could not start: {why}; this machine may be out of file descriptors")]
-    #[error("cannot read {why}")]
-    Input { why: String },
-    #[error("some of it could not be decoded; see above for the reasons")]
-    Refused,
     Runtime { why: io::Error },
     #[error("could not write the output: {0}; check the disk, or whoever reads it")]
     Output(#[from] io::Error),
@@ -73,13 +78,13 @@ impl Failure {
         match self {
             // Whoever reads our output has had enough, as `head` has: nobody is left to tell.
             Self::Output(why) if why.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            // It has been told where it stood.
+            Self::Refused => return ExitCode::FAILURE,
             // Whoever interrupts knows.
             Self::Interrupted => return ExitCode::from(INTERRUPTED),
             _ => {}
         }
         let _ = writeln!(io::stderr(), "floe: {self}");
-            // It has been told where it stood.
-            Self::Refused => return ExitCode::FAILURE,
         if json {
             let _ = print::json(&Event::Error { msg: self.to_string() });
         }
@@ -93,6 +98,8 @@ impl Failure {
                 | Self::NoCredentials { .. }
                 | Self::NotOpaque(_)
                 | Self::Users(_)
+                | Self::NoPrimary { .. }
+                | Self::Bind(BindError::Alternate(_))
                 | Self::NoTurnServer
         )
     }

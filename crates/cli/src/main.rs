@@ -141,6 +141,11 @@ struct Serve {
     /// of this machine.
     #[arg(long, value_name = "IP:PORT", value_parser = serve::parse_listen)]
     listen: Vec<SocketAddr>,
+    /// A second address of this machine, so that clients can find out what their NATs do (RFC 5780, `floe nat`). It
+    /// belongs to the first --listen of its family, and both ports are served on both addresses; the default port is
+    /// the one after that of --listen. Clients must reach both addresses as they are given here.
+    #[arg(long, value_name = "IP[:PORT]", value_parser = serve::Alternate::parse)]
+    alternate: Vec<serve::Alternate>,
     /// The realm that clients are told.
     #[arg(long, default_value = "floe", value_name = "NAME")]
     realm: String,
@@ -194,11 +199,6 @@ struct ConnectHow {
     stdio: bool,
 }
 
-fn main() -> ExitCode {
-    print::start_clock();
-    let Arguments { command } = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
-    let json = command.prints_json();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
 #[derive(Debug, Args)]
 struct Decode {
     /// Hexadecimal digits (spaces, colons, 0x and line breaks do not matter), a file, or - for stdin. A candidate line
@@ -252,6 +252,11 @@ Examples:
   floe decode --lines --json - < messages.hex
   tcpdump -U -w - udp port 3478 | floe decode -";
 
+fn main() -> ExitCode {
+    print::start_clock();
+    let Arguments { command } = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
+    let json = command.prints_json();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
             let code = Failure::Runtime { why }.report(json);
@@ -295,13 +300,13 @@ impl Command {
             | Self::Nat(Nat { json, .. })
             | Self::Serve(Serve { json, .. }) => *json,
             Self::Connect(Connect { json, how, .. }) => *json || how.stdio,
+            // It has its own words for what went wrong.
+            Self::Decode(_) => false,
         }
     }
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
-            // It has its own words for what went wrong.
-            Self::Decode(_) => false,
     match command {
         Command::Demo(options) => demo::run(options).await,
         Command::Gather(options) => gather::run(options).await,
@@ -309,12 +314,12 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Nat(options) => nat::run(options).await,
         Command::Serve(options) => serve::run(options).await,
         Command::Connect(options) => connect::run(options).await,
+        Command::Decode(options) => decode::run(&options),
     }
 }
 
 #[cfg(test)]
 mod tests {
-        Command::Decode(options) => decode::run(&options),
     use super::*;
     use clap::CommandFactory;
 

@@ -31,6 +31,42 @@ impl User {
     }
 }
 
+/// A second address as given on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alternate {
+    ip: IpAddr,
+    port: Option<u16>,
+}
+
+impl Alternate {
+    /// The port may be left out.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let with_port = text.parse::<SocketAddr>().map(|address| (address.ip(), Some(address.port())));
+        let (ip, port) = with_port
+            .or_else(|_| text.parse().map(|ip| (ip, None)))
+            .map_err(|_| "expected IP or IP:PORT, such as 192.0.2.2 or 192.0.2.2:3479")?;
+        if ip.is_unspecified() {
+            return Err(
+                "the wildcard cannot be told to clients; name a second address of this machine".into()
+            );
+        }
+        Ok(Self { ip, port })
+    }
+
+    /// The first address of its family is the primary one, and the next port the other one.
+    fn beside(self, listen: &[SocketAddr]) -> Result<SocketAddr, Failure> {
+        let Self { ip, port } = self;
+        let primary = listen.iter().find(|address| address.is_ipv4() == ip.is_ipv4());
+        let primary = primary.filter(|address| !address.ip().is_unspecified());
+        let primary = primary.ok_or(Failure::NoPrimary { alternate: ip })?;
+        let next = match primary.port() {
+            0 => 0,
+            port => port.checked_add(1).unwrap_or(port - 1),
+        };
+        Ok(SocketAddr::new(ip, port.unwrap_or(next)))
+    }
+}
+
 /// Reads where to listen, in words that help.
 pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected IP:PORT, such as 127.0.0.1:3478".into())
@@ -62,9 +98,15 @@ pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
         return Err(BindError::Socket { address: SocketAddr::new(*foreign, 0), why }.into());
     }
     let listen = listen_addresses(&options.listen, &ours);
-    let (server, mut events) = TurnServer::bind(config(&options, &listen), &listen)?;
+    let alternates: Vec<_> =
+        options.alternate.iter().map(|one| one.beside(&options.listen)).collect::<Result<_, _>>()?;
+    let (server, mut events) =
+        TurnServer::bind_with_alternates(config(&options, &listen), &listen, &alternates)?;
     for address in server.local_addresses() {
         print::serve::listening(options.json, *address)?;
+    }
+    for pair in server.pairs() {
+        print::serve::discovery(options.json, pair)?;
     }
     let first = server.local_addresses().first().copied().ok_or(BindError::NoAddress)?;
     print::serve::ready(options.json, first, options.user.first().map(|user| user.name.as_str()))?;
@@ -160,6 +202,27 @@ mod tests {
         assert_eq!(listen("[::]:5"), ["[::1]:5".parse().unwrap()]);
         assert_eq!(listen("192.0.2.9:5"), ["192.0.2.9:5".parse().unwrap()]);
         assert_eq!(listen_addresses(&[], &ours).len(), 3);
+    }
+
+    #[test]
+    fn the_alternate_has_the_next_port_and_a_primary_of_its_family() {
+        let beside = |alternate: &str, listen: &[&str]| {
+            let listen: Vec<_> = listen.iter().map(|text| text.parse().unwrap()).collect();
+            Alternate::parse(alternate).unwrap().beside(&listen).map(|address| address.to_string())
+        };
+        let both = ["192.0.2.1:3478", "[2001:db8::1]:5000", "[2001:db8::9]:6000"];
+        assert_eq!(beside("192.0.2.2", &both).unwrap(), "192.0.2.2:3479");
+        assert_eq!(beside("192.0.2.2:7", &both).unwrap(), "192.0.2.2:7");
+        assert_eq!(beside("2001:db8::2", &both).unwrap(), "[2001:db8::2]:5001");
+        assert_eq!(beside("[2001:db8::2]:7", &both).unwrap(), "[2001:db8::2]:7");
+        assert_eq!(beside("127.0.0.2", &["127.0.0.1:65535"]).unwrap(), "127.0.0.2:65534");
+        assert_eq!(beside("127.0.0.2", &["127.0.0.1:0"]).unwrap(), "127.0.0.2:0");
+        for listen in [&[][..], &["[2001:db8::1]:5000"], &["0.0.0.0:3478", "192.0.2.1:3478"]] {
+            let why = beside("192.0.2.2", listen).unwrap_err().to_string();
+            assert!(why.contains("--alternate 192.0.2.2") && why.contains("--listen IP:PORT"), "{why}");
+        }
+        assert!(Alternate::parse("0.0.0.0:3479").is_err() && Alternate::parse("::").is_err());
+        assert!(Alternate::parse("here").unwrap_err().contains("192.0.2.2:3479"));
     }
 
     #[test]

@@ -65,6 +65,16 @@ fn unknown_commands_and_options_are_explained() {
     is_wrong_usage(&["serve", "--listen", "localhost:1"], &["expected IP:PORT, such as 127.0.0.1:3478"]);
     is_wrong_usage(&["serve", "--user", "alice"], &["NAME:PASSWORD"]);
     is_wrong_usage(&["serve", "--relay-ip", "here"], &["here"]);
+    is_wrong_usage(&["serve", "--alternate", "here"], &["expected IP or IP:PORT, such as 192.0.2.2"]);
+    is_wrong_usage(&["serve", "--alternate", "0.0.0.0"], &["wildcard", "second address"]);
+    let serve = |listen, alternate| ["serve", "--listen", listen, "--alternate", alternate];
+    is_wrong_usage(&serve("127.0.0.1:0", "127.0.0.1"), &["127.0.0.1:", "same IP address", "choose another"]);
+    is_wrong_usage(
+        &serve("0.0.0.0:0", "127.0.0.1"),
+        &["--alternate 127.0.0.1", "--listen IP:PORT", "wildcard"],
+    );
+    is_wrong_usage(&serve("127.0.0.1:0", "::1"), &["--alternate ::1", "same family"]);
+    is_wrong_usage(&["serve", "--alternate", "127.0.0.1"], &["--alternate 127.0.0.1", "--listen IP:PORT"]);
 }
 
 #[test]

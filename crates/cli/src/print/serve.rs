@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use floe_turn_server::{Event, PeerPolicy, Released, Stats};
+use floe_turn_server::{AddressPair, Event, PeerPolicy, Released, Stats};
 use serde::Serialize;
 
 use super::{json, queued_line};
@@ -15,6 +15,10 @@ enum Told<'a> {
     Listening {
         address: String,
         transport: &'static str,
+    },
+    Discovery {
+        primary: String,
+        alternate: String,
     },
     Allocated {
         client: String,
@@ -49,6 +53,17 @@ pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
         return json(&Told::Listening { address: spaced(address), transport: "udp" });
     }
     queued_line(format!("listening on udp {address}"))
+}
+
+/// By which two addresses clients can find out what their NATs do.
+pub(crate) fn discovery(as_json: bool, pair: &AddressPair) -> io::Result<()> {
+    let (primary, alternate) = (pair.primary(), pair.alternate());
+    if as_json {
+        return json(&Told::Discovery { primary: spaced(primary), alternate: spaced(alternate) });
+    }
+    queued_line(format!(
+        "tells clients what their NATs do, by {primary} and {alternate}; try: floe nat stun:{primary}"
+    ))
 }
 
 /// Says what it does for whom, and what to try.
