@@ -5,7 +5,7 @@ mod floe;
 
 use std::fs;
 use std::future::ready;
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -17,6 +17,7 @@ use super::servers::{Place, Places};
 use super::tls::Trust;
 use super::{Means, block_on, chance, report, survey};
 use crate::host;
+use crate::step::CannotRun;
 use coturn::Coturn;
 use floe::Floe;
 
@@ -29,13 +30,20 @@ struct Case {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     fs::create_dir_all(folder())?;
+    if UdpSocket::bind((OTHER_ADDRESS, 0)).is_err() {
+        bail!(CannotRun(format!(
+            "no server can have two addresses here, for {OTHER_ADDRESS} is not one of them"
+        )));
+    }
     let has_v6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     if !has_v6 {
         println!("this machine has no ::1, so that nothing is asked over IPv6");
     }
-    let (coturn, floe) = (Coturn::start(has_v6)?, Floe::start(has_v6)?);
+    let coturn = Coturn::start(has_v6)?;
+    let floe = Floe::start(has_v6, &[])?;
+    let with_other = Floe::start(has_v6, &["--alternate", &OTHER_ADDRESS.to_string()])?;
     let means = Means::new(Trust::of(vec![coturn.certificate.clone()]));
-    let cases = cases(&coturn, &floe)?;
+    let cases = cases(&coturn, &floe, &with_other)?;
     let named = cases.iter().map(|case| (case.name.to_owned(), ready(Ok(case.places.clone()))));
     let rows = block_on(survey(named.collect(), &means, &mut chance()?))?;
     report::print(&rows, false);
@@ -43,7 +51,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// What coturn and floe are known to do.
-fn cases(coturn: &Coturn, floe: &Floe) -> anyhow::Result<[Case; 4]> {
+fn cases(coturn: &Coturn, floe: &Floe, with_other: &Floe) -> anyhow::Result<[Case; 5]> {
     let udp6 = |address: Option<SocketAddr>| address.map(Place::Udp).ok_or_else(|| not_asked("no ::1 here"));
     let over_tls =
         |address, name: &'static str| ServerName::try_from(name).map(|name| Place::Tls(vec![address], name));
@@ -68,14 +76,25 @@ fn cases(coturn: &Coturn, floe: &Floe) -> anyhow::Result<[Case; 4]> {
         expected: [U, U, U, MISNAMED, N, N, N, N, N, N, N, N, N],
     };
     // No streams yet; strangers are told the mapped address and no more.
-    let (udp, tcp) = (Place::Udp(floe.v4), Place::Tcp(vec![floe.v4]));
+    let of_floe = |floe: &Floe| -> anyhow::Result<Places> {
+        let (udp, tcp) = (Place::Udp(floe.v4), Place::Tcp(vec![floe.v4]));
+        Ok([Ok(udp), udp6(floe.v6), Ok(tcp), Ok(over_tls(floe.v4, "localhost")?)])
+    };
     let ours = Case {
         name: "floe serve",
-        places: [Ok(udp), udp6(floe.v6), Ok(tcp), Ok(over_tls(floe.v4, "localhost")?)],
+        places: of_floe(floe)?,
         expected: [P, floe.v6.map_or(U, |_| P), REFUSED, REFUSED, P, P, P, F, P, U, U, U, U],
     };
-    Ok([all, stream, misnamed, ours])
+    let ours_with_other = Case {
+        name: "floe serve --alternate",
+        places: of_floe(with_other)?,
+        expected: [P, floe.v6.map_or(U, |_| P), REFUSED, REFUSED, P, P, P, F, P, P, P, U, U],
+    };
+    Ok([all, stream, misnamed, ours, ours_with_other])
 }
+
+/// The servers' second address; Linux has all of 127.0.0.0/8.
+const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 const P: &str = "pass";
 const U: &str = "unsupported";

@@ -16,7 +16,7 @@ use super::row::Verdict;
 pub(crate) struct Server(Uri);
 
 impl Server {
-    /// Reads a `stun:` or `stuns:` URI, or HOST[:PORT].
+    /// Reads a `stun:` or `stuns:` URI, or a host with or without a port.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         let uri = match scheme.as_deref() {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use rcgen::generate_simple_self_signed;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::{Running, folder};
+use super::{OTHER_ADDRESS, Running, folder};
 use crate::host::{self, Package, works};
 
 /// The name in the certificate.
@@ -87,7 +87,7 @@ fn configuration(port: u16, has_v6: bool, folder: &Path) -> String {
     let v6 = if has_v6 { "listening-ip=::1\n" } else { "" };
     format!(
         "listening-ip=127.0.0.1\n\
-         listening-ip=127.0.0.2\n\
+         listening-ip={OTHER_ADDRESS}\n\
          {v6}\
          relay-ip=127.0.0.1\n\
          listening-port={port}\n\

@@ -21,11 +21,12 @@ pub(super) struct Floe {
 }
 
 impl Floe {
-    pub(super) fn start(has_v6: bool) -> anyhow::Result<Self> {
+    /// `more` are further arguments of `floe serve`.
+    pub(super) fn start(has_v6: bool, more: &[&str]) -> anyhow::Result<Self> {
         host::run(cargo().args(["build", "--quiet", "--package", "floe-cli"]))?;
         let listen = ["127.0.0.1:0", "[::1]:0"].into_iter().take(if has_v6 { 2 } else { 1 });
         let mut command = Command::new(host::target().join("debug/floe"));
-        command.args(["serve", "--json"]).args(listen.flat_map(|address| ["--listen", address]));
+        command.args(["serve", "--json"]).args(listen.flat_map(|address| ["--listen", address])).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Running(command.spawn().context("cannot start floe serve")?);
         let stdout = process.0.stdout.take().context("floe serve has no stdout")?;
