@@ -4,8 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use floe_stun::attribute::ErrorCode;
-use floe_stun::{Need, SocketId, TransactionId};
+use floe_stun::attribute::{ErrorCode, TransmitCounter};
+use floe_stun::{Integrity, Need, SocketId, TransactionId};
 
 use crate::id::JobId;
 use crate::locals::Via;
@@ -37,6 +37,10 @@ pub(crate) struct Answer {
     pub(crate) via: Via,
     pub(crate) to: SocketAddr,
     pub(crate) id: TransactionId,
+    /// What vouched for the check, and so for the answer (RFC 8489 §9.1.3).
+    pub(crate) by: Integrity,
+    /// What counts the check's transmissions, if it does (RFC 7982 §3.3).
+    pub(crate) counter: Option<TransmitCounter>,
     pub(crate) verdict: Verdict,
 }
 

@@ -5,9 +5,11 @@ use core::net::SocketAddr;
 
 use floe_stun::attribute::Attribute;
 use floe_stun::attribute::{
-    ErrorCode, Priority, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
+    ErrorCode, Priority, TransmitCounter, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
 };
-use floe_stun::{Authenticated, Builder, Class, Dropped, EncodeError, Message, Method, TransactionId};
+use floe_stun::{
+    Authenticated, Builder, Class, Dropped, EncodeError, Integrity, Message, Method, TransactionId,
+};
 
 use crate::consent::Consent;
 use crate::id::PairId;
@@ -36,7 +38,9 @@ impl Session {
         if matches!(verdict, Verdict::Success) {
             self.believe(via, from, check.id());
         }
-        let answer = Answer { generation: self.generation, via, to: from, id: check.id(), verdict };
+        let counter = check.find().map(TransmitCounter::echo);
+        let (generation, id, by) = (self.generation, check.id(), check.by());
+        let answer = Answer { generation, via, to: from, id, by, counter, verdict };
         shared.queue(Queued::Answer(answer));
         if let Some(pair) = self.list.find(via, from).and_then(|id| self.list.get_mut(id)) {
             pair.counters.requests_received += 1;
@@ -229,7 +233,11 @@ impl Session {
                 builder.attribute(&ErrorCode::UNKNOWN_ATTRIBUTE).attribute(&UnknownAttributes::new(types))
             }
         };
-        builder.integrity(&self.local.key).fingerprint().finish()
+        let builder = builder.maybe(answer.counter.as_ref());
+        match answer.by {
+            Integrity::Sha1 => builder.integrity(&self.local.key).fingerprint().finish(),
+            Integrity::Sha256 => builder.integrity_sha256(&self.local.key).fingerprint().finish(),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 mod peer;
 
 use floe_ice_agent::{Config, Role};
-use floe_stun::Received;
+use floe_stun::attribute::{IceControlled, Priority, TransmitCounter, Username};
+use floe_stun::{Builder, Class, Integrity, Key, Message, Method, Received};
 use peer::{Question, Reply, SOCKET, Scene, millis, ours, theirs};
 
 /// ICE-7.1.1-1, ICE-7.1.3-1, ICE-7.2.2-1, ICE-7.2.4-1, ICE-6.1.4.2-6, ICE-6.1.4.2-8.
@@ -48,6 +49,37 @@ fn an_answer_tells_the_address_and_has_no_user_name() {
     assert_eq!((answer.id, answer.code, answer.mapped), (question.id, None, Some(theirs(0))));
     assert_eq!((answer.sent.socket, answer.sent.to), (SOCKET, theirs(0)));
     assert!(!answer.has_username);
+}
+
+/// STUN-9.1.3-4, RTT-3.3-1: by the better of two seals where both stand, and by that one alone.
+#[test]
+fn an_answer_is_signed_as_its_check_was_and_repeats_the_counter() {
+    for (sha1, sha256) in [(true, false), (false, true), (true, true)] {
+        let mut scene = Scene::introduced(Config::new(Role::Controlling));
+        let question = scene.question();
+        let key = Key::short_term(question.pwd.as_deref().unwrap());
+        let counter = TransmitCounter { request: 3, response: 9 };
+        let mut buf = [0; 256];
+        let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, question.id)
+            .attribute(&Username(question.username.as_deref().unwrap()))
+            .attribute(&Priority(question.priority.unwrap()))
+            .attribute(&IceControlled(1))
+            .attribute(&counter);
+        let check = match (sha1, sha256) {
+            (true, true) => builder.integrity(&key).integrity_sha256(&key).fingerprint().finish(),
+            (false, _) => builder.integrity_sha256(&key).fingerprint().finish(),
+            (true, false) => builder.integrity(&key).fingerprint().finish(),
+        };
+        assert_eq!(scene.deliver(theirs(0), check.unwrap()), Received::Consumed);
+
+        let answer = &scene.answers()[0].sent.bytes;
+
+        let message = Message::decode(answer).unwrap();
+        let (by, seal) = if sha256 { (Integrity::Sha256, 36) } else { (Integrity::Sha1, 24) };
+        assert_eq!(message.verify(&key).unwrap().by(), by);
+        assert_eq!(message.find(), Some(TransmitCounter { request: 3, response: 0 }), "we do not count");
+        assert_eq!(answer.len(), 20 + 12 + 8 + seal + 8, "one seal");
+    }
 }
 
 /// ICE-7.3-3: only the part before the colon decides, and there has to be a colon.
