@@ -91,6 +91,15 @@ fn two_send_indications_differ_in_their_ids() {
 }
 
 #[test]
+fn a_send_indication_is_none_of_the_clients_cares() {
+    // STUN-6.2.1-8: the host sends it, and nobody ever again.
+    let mut world = permitted();
+    world.client.send_plan(world.now, at(PEER), 5).unwrap();
+    world.run(secs(60.0));
+    assert!(world.server.of(Method::SEND).is_empty());
+}
+
+#[test]
 fn nothing_goes_out_without_an_allocation_and_a_permission() {
     let mut world = World::new();
     world.permit("203.0.113.7");
