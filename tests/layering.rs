@@ -1,10 +1,12 @@
-//! The arrows between our crates go strictly down, and the protocol crates lean on few others.
+//! The arrows between our crates go strictly down, the protocol crates lean on few others, and none on a server.
 //!
 //! The map is in ARCHITECTURE.md. A crate that is not in [`LEVELS`] fails the test: it has to be put in its place.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
@@ -109,6 +111,50 @@ fn nothing_impure_comes_to_a_pure_crate_by_a_detour() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// STUN-8-1: whoever owns a name may give it up, and no release can follow.
+#[test]
+fn no_source_names_a_server_of_somebody() {
+    let (mut open, mut uris, mut wrong) = (vec![root().join("crates")], 0, Vec::new());
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = fs::read_to_string(&path).unwrap();
+                let hosts = ["stun:", "stuns:", "turn:", "turns:"].map(|scheme| source.split(scheme).skip(1));
+                for host in hosts.into_iter().flatten().map(host) {
+                    uris += 1;
+                    if !is_nobodys(host) {
+                        wrong.push(format!("{}: {host}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(uris > 50, "only {uris} URIs: are they still found?");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn host(text: &str) -> &str {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c)).next().unwrap_or_default()
+}
+
+/// Names and addresses that were set apart (RFC 2606, RFC 5737), and what is no whole name.
+fn is_nobodys(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let documented = ["192.0.2.", "198.51.100.", "203.0.113.", "127."];
+    let (domain, last) = host.rsplit_once('.').unwrap_or_default();
+    !host.contains('.')
+        || documented.iter().any(|net| host.starts_with(net))
+        || ["example", "invalid", "test", "localhost"].contains(&last)
+        || ["org", "com", "net"].contains(&last) && (domain == "example" || domain.ends_with(".example"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn metadata() -> Metadata {
