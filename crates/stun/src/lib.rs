@@ -8,10 +8,13 @@
 //! which our state machines accept a message that may change their state. [`Builder`] writes a message into
 //! the caller's buffer, integrity and fingerprint last; a [`Template`] writes one message under many ids.
 //!
+//! [`credentials`] holds a machine for each side of each mechanism that vouches for messages.
+//!
 //! A [`Transaction`] is one request and its retransmission schedule, with an RTO from the [`RtoCache`]; a
 //! [`Pipeline`] holds the requests of one TCP connection. [`BindingClient`] is the smallest whole machine: it asks a
-//! server for our address. A [`resolve::Resolution`] leads from a [`Uri`] to servers, and [`Redirects`] guards the way
-//! from one to the next. A [`stream::Cutter`] makes frames of a byte stream, and [`Protocol`] tells what a packet is.
+//! server for our address. [`Budget`] knows what fits a packet. A [`resolve::Resolution`] leads from a [`Uri`] to
+//! servers, and [`Redirects`] guards the way from one to the next. A [`stream::Cutter`] makes frames of a byte stream,
+//! and [`Protocol`] tells what a packet is.
 //!
 //! The crate also holds the words that every machine above it shares: [`Instant`], [`SocketId`], [`Input`],
 //! [`Received`], [`Output`], [`Need`], [`SendPlan`] and the trait [`Machine`]. They are the two doors; see
@@ -94,3 +97,8 @@ pub use send_plan::{Forward, SendPlan};
 pub use template::Template;
 pub use transaction::{Fired, Schedule, Transaction};
 pub use uri::{Scheme, Uri};
+
+/// The examples of the README run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
