@@ -3,6 +3,7 @@
 //! Two peers speak the signalling contract of `floe connect --stdio`; [`crossing`] carries what one says to the
 //! other, until both are connected and have echoed data.
 
+mod behaviour;
 mod coturn;
 mod crossing;
 mod floe;
@@ -49,6 +50,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     report("floe stun against coturn", floe::asks_stun(&programs.floe, &coturn), &mut failed);
     report("floe gather against coturn", floe::gathers(&programs.floe, &coturn), &mut failed);
+    report("floe nat against coturn", behaviour::floe_asks(&programs.floe, &coturn), &mut failed);
+    report("natdiscovery against coturn", behaviour::coturn_asks_itself(&coturn), &mut failed);
+    report("natdiscovery against floe serve", behaviour::coturn_asks_floe(&programs.floe), &mut failed);
 
     match failed.as_slice() {
         [] => Ok(()),

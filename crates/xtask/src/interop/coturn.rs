@@ -13,6 +13,9 @@ use super::peer::logs;
 pub(crate) const USER: &str = "alice";
 pub(crate) const PASSWORD: &str = "swordfish";
 
+/// Its second address, for RFC 5780.
+const ALTERNATE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// Above the ports that systems give away by themselves, so that nobody sits there by chance.
 const LISTENING_PORTS: std::ops::Range<u16> = 61_200..61_300;
 const RELAY_PORTS: std::ops::Range<u16> = 61_300..61_500;
@@ -80,22 +83,28 @@ impl Drop for Coturn {
 /// Type, no attributes, the cookie, some transaction id.
 const BINDING_REQUEST: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xA4\x42interop-test";
 
+/// The first of two ports that are free on both addresses.
 fn free_port() -> anyhow::Result<u16> {
-    let is_free = |port: &u16| {
-        let address = (Ipv4Addr::LOCALHOST, *port);
-        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+    let is_free =
+        |address: (Ipv4Addr, u16)| UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+    let both_are_free = |port: &u16| {
+        [Ipv4Addr::LOCALHOST, ALTERNATE]
+            .into_iter()
+            .all(|ip| is_free((ip, *port)) && is_free((ip, *port + 1)))
     };
-    LISTENING_PORTS.into_iter().find(is_free).context("no free port for coturn")
+    LISTENING_PORTS.step_by(2).find(both_are_free).context("no two free ports for coturn")
 }
 
 /// Peers on loopback are forbidden by default, and rightly: only a test may allow them.
 fn configuration(port: u16, folder: &Path) -> String {
-    let folder = folder.display();
+    let (folder, alternate) = (folder.display(), port + 1);
     let (first, last) = (RELAY_PORTS.start, RELAY_PORTS.end - 1);
     format!(
         "listening-ip=127.0.0.1\n\
+         listening-ip={ALTERNATE}\n\
          relay-ip=127.0.0.1\n\
          listening-port={port}\n\
+         alt-listening-port={alternate}\n\
          min-port={first}\n\
          max-port={last}\n\
          lt-cred-mech\n\

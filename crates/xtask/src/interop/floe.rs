@@ -49,7 +49,7 @@ fn answer_of<'a>(lines: &'a [Value], uri: &str) -> anyhow::Result<&'a Value> {
     lines.iter().find(is_answer).with_context(|| format!("no answer of {uri} in {lines:?}"))
 }
 
-fn json_lines(floe: &Result<PathBuf, String>, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
+pub(super) fn json_lines(floe: &Result<PathBuf, String>, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
     let floe = floe.as_ref().map_err(|why| anyhow::anyhow!("{why}"))?;
     let printed = host::output(Command::new(floe).args(arguments))?;
     let parse = |line: &str| serde_json::from_str(line).with_context(|| format!("not JSON: {line}"));
