@@ -94,7 +94,7 @@ pub enum Query {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the answers to the queries")]
 pub enum Records<'a> {
-    /// Addresses in the order in which to try them (RFC 8305 §4).
+    /// Addresses in the order of the resolver (RFC 6724); the families are tried in turn (RFC 8305 §4).
     Addresses(&'a [IpAddr]),
     /// SRV records in any order.
     Srv(&'a [Srv<'a>]),
@@ -268,8 +268,9 @@ impl Resolution {
     fn follow(&mut self, task: &Task, records: Records<'_>) -> Vec<Task> {
         match (task, records) {
             (Task::Addresses { port, transport, .. }, Records::Addresses(addresses)) => {
-                let addresses = addresses.iter().take(Self::MAX_RECORDS);
-                addresses.map(|ip| Task::Try(*transport, SocketAddr::new(*ip, *port))).collect()
+                let addresses = addresses.get(..Self::MAX_RECORDS).unwrap_or(addresses);
+                let tries = in_turn(addresses).map(|ip| Task::Try(*transport, SocketAddr::new(ip, *port)));
+                tries.collect()
             }
             (Task::Service(transport), Records::Srv(records)) if !records.is_empty() => {
                 self.follow_srv(records, *transport)
@@ -333,6 +334,18 @@ fn follow_naptr(records: &[Naptr<'_>], transports: &[Transport], depth: usize) -
             }
         })
         .collect()
+}
+
+/// The families in turn, each in the order of the host, and the family of its first first: one that does not work costs
+/// one try and not all of them (RFC 8305 §4).
+fn in_turn(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {
+    let of = |v4: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == v4);
+    let first = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let (mut these, mut those) = (of(first), of(!first));
+    core::iter::from_fn(move || Some([these.next(), those.next()]))
+        .take_while(|pair| pair.iter().any(Option::is_some))
+        .flatten()
+        .flatten()
 }
 
 /// A name as the DNS gave it, without the dot of the root; `None` for the root itself, which means "nothing".
@@ -521,6 +534,23 @@ mod tests {
     fn a_port_skips_srv() {
         let steps = walk("turn:a.example:99?transport=tcp", &[Udp, Tcp], plain);
         assert_eq!(steps, ["? A a.example", "Tcp [2001:db8::1]:99", "Tcp 192.0.2.1:99"]);
+    }
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let order = |addresses: &[&str]| {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+            in_turn(&addresses).map(|ip| ip.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(order(&["::1", "::2", "::3", "1.1.1.1"]), ["::1", "1.1.1.1", "::2", "::3"]);
+        assert_eq!(order(&["1.1.1.1", "2.2.2.2", "::1"]), ["1.1.1.1", "::1", "2.2.2.2"]);
+        assert_eq!(order(&["1.1.1.1", "::1", "::2", "::3"]), ["1.1.1.1", "::1", "::2", "::3"]);
+        assert_eq!(order(&["::1", "::2"]), ["::1", "::2"]);
+        assert!(order(&[]).is_empty());
+
+        let steps =
+            walk("turn:a.example:99?transport=udp", &[Udp], |_| Records::Addresses(&const { [B, B, A] }));
+        assert_eq!(steps[1..], ["Udp [2001:db8::1]:99", "Udp 192.0.2.1:99"]);
     }
 
     #[test]
