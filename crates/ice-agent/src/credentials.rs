@@ -73,3 +73,18 @@ impl Remote {
 
 const UFRAG_LEN: usize = 8;
 const PWD_LEN: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// STUN-9.2-2, ICE-5.3-1: 6 bits a character.
+    #[test]
+    fn passwords_of_ours_have_144_bits_and_are_never_the_same() {
+        let mut chance = Chance::new([7; 32]);
+        let (one, other) = (Credentials::draw(&mut chance), Credentials::draw(&mut chance));
+        assert!(one.is_well_formed() && other.is_well_formed());
+        assert_eq!((one.ufrag.len(), one.pwd.reveal().len()), (8, 24));
+        assert!(one.ufrag != other.ufrag && one.pwd != other.pwd);
+    }
+}
