@@ -13,35 +13,38 @@ use floe_stun::{
 use floe_turn_client::Client;
 use floe_turn_server::Server;
 
+use super::tape::Tape;
+
+mod signed;
+
+pub use signed::stun_signed;
+
 const SOCKET: SocketId = SocketId(0);
 const SEED: [u8; 32] = [7; 32];
 const USER: &str = "alice";
 const PASSWORD: &str = "open sesame";
 const REALM: &str = "example.org";
+const RELAYED: SocketAddr =
+    SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 0)), 50_000);
+const SERVER_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A TURN client keeps its promises, whatever the server says.
 pub fn turn_client(data: &[u8]) {
-    let credentials = floe_turn_client::Credentials::new(USER, Password::new(PASSWORD));
-    let config = floe_turn_client::Config::new(SOCKET, address(0), credentials);
-    let mut life = Life::new(Client::new(Instant::ORIGIN, config, SEED), data, long_term_keys(), USER);
-    life.run(|client, now, bytes| match bytes.byte() % 5 {
-        0 => client.permit(now, address(bytes.byte()).ip()),
-        1 => client.revoke(address(bytes.byte()).ip()),
-        2 => client.bind_channel(now, address(bytes.byte())),
-        3 => drop(client.send_plan(now, address(bytes.byte()), 100)),
+    let mut life = Life::new(a_client(), data, long_term_keys(), USER);
+    life.run(|client, now, tape| match tape.byte() % 5 {
+        0 => client.permit(now, address(tape.byte()).ip()),
+        1 => client.revoke(address(tape.byte()).ip()),
+        2 => client.bind_channel(now, address(tape.byte())),
+        3 => drop(client.send_plan(now, address(tape.byte()), 100)),
         _ => client.release(now),
     });
 }
 
 /// A TURN server keeps its promises, whatever clients and peers say.
 pub fn turn_server(data: &[u8]) {
-    let relay = address(0).ip();
-    let config = floe_turn_server::Config::new(REALM).with_relay(relay).with_user(USER, PASSWORD);
-    let mut server = Server::new(Instant::ORIGIN, config, SEED);
-    server.listen(SOCKET, address(0));
-    let mut life = Life::new(server, data, long_term_keys(), USER);
-    life.run(|server, now, bytes| {
-        if bytes.byte() == 0 {
+    let mut life = Life::new(a_server(), data, long_term_keys(), USER);
+    life.run(|server, now, tape| {
+        if tape.byte() == 0 {
             server.close(now);
         }
     });
@@ -49,18 +52,12 @@ pub fn turn_server(data: &[u8]) {
 
 /// An agent keeps its promises, whatever peers, servers and its own user say.
 pub fn agent(data: &[u8]) {
-    let mut agent = IceAgent::new(Instant::ORIGIN, agent_config(), SEED);
-    let remote = Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg");
-    let local = agent.local_credentials();
-    let name = format!("{}:{}", local.ufrag, remote.ufrag);
-    let keys = [local, &remote].map(|credentials| Key::short_term(credentials.pwd.reveal()));
-    let _ = agent.add_socket(Instant::ORIGIN, ComponentId::FIRST, SOCKET, address(0));
-    let mut life = Life::new(agent, data, keys, &name);
-    life.run(|agent, now, bytes| match bytes.byte() % 8 {
+    let (mut life, remote) = (an_agent(data), remote_credentials());
+    life.run(|agent, now, tape| match tape.byte() % 8 {
         0 => agent.gather(now),
-        1 => drop(agent.set_remote_credentials(now, remote.clone(), bytes.byte() == 0)),
+        1 => drop(agent.set_remote_credentials(now, remote.clone(), tape.byte() == 0)),
         2 => {
-            let (number, port) = (bytes.byte(), bytes.byte());
+            let (number, port) = (tape.byte(), tape.byte());
             let line = format!("candidate:{number} 1 udp {number}{port} 192.0.2.{number} 1{port} typ host");
             if let Ok(line) = CandidateLine::parse(&line) {
                 let _ = agent.add_remote_candidate(now, StreamId(0), &line);
@@ -72,6 +69,32 @@ pub fn agent(data: &[u8]) {
         6 => drop((agent.stats(), agent.selected_pair(ComponentId::FIRST))),
         _ => agent.close(now),
     });
+}
+
+fn a_client() -> Client {
+    let credentials = floe_turn_client::Credentials::new(USER, Password::new(PASSWORD));
+    Client::new(Instant::ORIGIN, floe_turn_client::Config::new(SOCKET, address(0), credentials), SEED)
+}
+
+fn a_server() -> Server {
+    let config = floe_turn_server::Config::new(REALM).with_relay(address(0).ip()).with_user(USER, PASSWORD);
+    let mut server = Server::new(Instant::ORIGIN, config, SEED);
+    server.listen(SOCKET, address(0));
+    server
+}
+
+/// Its keys are those of checks to it and of answers to its own.
+fn an_agent(data: &[u8]) -> Life<'_, IceAgent> {
+    let mut agent = IceAgent::new(Instant::ORIGIN, agent_config(), SEED);
+    let (local, remote) = (agent.local_credentials(), remote_credentials());
+    let name = format!("{}:{}", local.ufrag, remote.ufrag);
+    let keys = [local, &remote].map(|credentials| Key::short_term(credentials.pwd.reveal()));
+    let _ = agent.add_socket(Instant::ORIGIN, ComponentId::FIRST, SOCKET, address(0));
+    Life::new(agent, data, keys, &name)
+}
+
+fn remote_credentials() -> Credentials {
+    Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg")
 }
 
 fn agent_config() -> floe_ice_agent::Config {
@@ -95,32 +118,10 @@ fn address(choice: u8) -> SocketAddr {
     }
 }
 
-/// The fuzzer's bytes; zeros once they are used up.
-struct Bytes<'d>(&'d [u8]);
-
-impl<'d> Bytes<'d> {
-    fn byte(&mut self) -> u8 {
-        let Some((byte, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *byte
-    }
-
-    fn number(&mut self) -> u32 {
-        u32::from_be_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
-    }
-
-    fn slice(&mut self) -> &'d [u8] {
-        let len = usize::from(self.byte()).min(self.0.len());
-        let (slice, rest) = self.0.split_at(len);
-        self.0 = rest;
-        slice
-    }
-}
-
 /// A machine, the world around it, and what it has asked of the world.
 struct Life<'d, M> {
     machine: M,
-    bytes: Bytes<'d>,
+    tape: Tape<'d>,
     now: Instant,
     until: Option<Instant>,
     asked: Option<(TransactionId, Method)>,
@@ -135,7 +136,7 @@ impl<'d, M: Machine> Life<'d, M> {
     fn new(machine: M, data: &'d [u8], keys: [Key; 2], username: &str) -> Self {
         Self {
             machine,
-            bytes: Bytes(data),
+            tape: Tape::new(data),
             now: Instant::ORIGIN,
             until: None,
             asked: None,
@@ -147,32 +148,46 @@ impl<'d, M: Machine> Life<'d, M> {
         }
     }
 
-    fn run(&mut self, command: impl Fn(&mut M, Instant, &mut Bytes<'d>)) {
+    fn run(&mut self, command: impl Fn(&mut M, Instant, &mut Tape<'d>)) {
         self.drain();
-        while !self.bytes.0.is_empty() {
-            match self.bytes.byte() % 10 {
+        while !self.tape.is_empty() {
+            match self.tape.byte() % 10 {
                 0 => self.hear_bytes(),
                 1..=3 => self.hear_message(),
                 4 => self.wait(),
                 5 => self.jump(),
                 6 => self.answer_need(),
                 7 => self.hear_trouble(),
-                _ => command(&mut self.machine, self.now, &mut self.bytes),
+                _ => command(&mut self.machine, self.now, &mut self.tape),
             }
             self.drain();
         }
         self.follow_deadlines();
     }
 
+    /// A datagram on the first socket.
+    fn hear(&mut self, from: u8, data: &[u8]) {
+        let input = Input::Datagram { socket: SOCKET, from: address(from), data };
+        let _ = self.machine.handle_input(self.now, input);
+        self.drain();
+    }
+
+    fn open(&mut self, request: RequestId, local: SocketAddr) {
+        self.sockets += 1;
+        let input = Input::Opened { request, socket: SocketId(self.sockets), local };
+        let _ = self.machine.handle_input(self.now, input);
+        self.drain();
+    }
+
     fn hear_bytes(&mut self) {
-        let (socket, from, data) = (self.socket(), address(self.bytes.byte()), self.bytes.slice());
+        let (socket, from, data) = (self.socket(), address(self.tape.byte()), self.tape.slice());
         let _ = self.machine.handle_input(self.now, Input::Datagram { socket, from, data });
     }
 
     /// A message that is right in form; as often as not it answers what was asked last.
     fn hear_message(&mut self) {
         let mut buf = [0; MAX_TRANSMIT];
-        let (socket, from) = (self.socket(), address(self.bytes.byte()));
+        let (socket, from) = (self.socket(), address(self.tape.byte()));
         let data = match self.message(&mut buf) {
             Some(len) => buf.get(..len).unwrap_or_default(),
             None => return,
@@ -181,7 +196,7 @@ impl<'d, M: Machine> Life<'d, M> {
     }
 
     fn message(&mut self, buf: &mut [u8]) -> Option<usize> {
-        let class = match self.bytes.byte() % 4 {
+        let class = match self.tape.byte() % 4 {
             0 => Class::Request,
             1 => Class::Indication,
             2 => Class::Success,
@@ -189,14 +204,14 @@ impl<'d, M: Machine> Life<'d, M> {
         };
         let (id, method) = match self.asked {
             Some(asked) if matches!(class, Class::Success | Class::Error) => asked,
-            _ => ([self.bytes.byte(); 12].into(), Method::new(u16::from(self.bytes.byte() % 16))?),
+            _ => ([self.tape.byte(); 12].into(), Method::new(u16::from(self.tape.byte() % 16))?),
         };
         let mut builder = Builder::new(buf, class, method, id);
-        for _ in 0..self.bytes.byte() % 12 {
+        for _ in 0..self.tape.byte() % 12 {
             builder = self.attribute(builder);
         }
-        let key = &self.keys[usize::from(self.bytes.byte() % 2)];
-        let written = match self.bytes.byte() % 6 {
+        let key = &self.keys[usize::from(self.tape.byte() % 2)];
+        let written = match self.tape.byte() % 6 {
             0 => builder.finish(),
             1 => builder.fingerprint().finish(),
             2 => builder.integrity(key).finish(),
@@ -208,32 +223,32 @@ impl<'d, M: Machine> Life<'d, M> {
     }
 
     fn attribute<'b>(&mut self, builder: Builder<'b>) -> Builder<'b> {
-        let (kind, bytes) = (self.bytes.byte(), &mut self.bytes);
+        let (kind, tape) = (self.tape.byte(), &mut self.tape);
         match kind % 24 {
             0 => builder.attribute(&Username(&self.username)),
             1 => builder.attribute(&Realm(REALM)),
             2 => builder.attribute(&Nonce(&self.nonce)),
-            3 => builder.attribute(&XorMappedAddress(address(bytes.byte()))),
-            4 => builder.attribute(&XorRelayedAddress(address(bytes.byte()))),
-            5 => builder.attribute(&XorPeerAddress(address(bytes.byte()))),
-            6 => builder.attribute(&AlternateServer(address(bytes.byte()))),
-            7 => builder.attribute(&Lifetime(Duration::from_secs(bytes.number().into()))),
-            8 => builder.attribute(&ErrorCode { code: 300 + u16::from(bytes.byte()), reason: "why" }),
-            9 => builder.attribute(&Data(bytes.slice())),
-            10 => builder.attribute(&ChannelNumberAttribute(0x4000 + u16::from(bytes.byte()))),
+            3 => builder.attribute(&XorMappedAddress(address(tape.byte()))),
+            4 => builder.attribute(&XorRelayedAddress(address(tape.byte()))),
+            5 => builder.attribute(&XorPeerAddress(address(tape.byte()))),
+            6 => builder.attribute(&AlternateServer(address(tape.byte()))),
+            7 => builder.attribute(&Lifetime(Duration::from_secs(tape.number().into()))),
+            8 => builder.attribute(&ErrorCode { code: 300 + u16::from(tape.byte()), reason: "why" }),
+            9 => builder.attribute(&Data(tape.slice())),
+            10 => builder.attribute(&ChannelNumberAttribute(0x4000 + u16::from(tape.byte()))),
             11 => builder.attribute(&RequestedTransport::UDP),
-            12 => builder.attribute(&Priority(bytes.number())),
+            12 => builder.attribute(&Priority(tape.number())),
             13 => builder.attribute(&UseCandidate),
-            14 => builder.attribute(&IceControlling(bytes.number().into())),
-            15 => builder.attribute(&IceControlled(bytes.number().into())),
+            14 => builder.attribute(&IceControlling(tape.number().into())),
+            15 => builder.attribute(&IceControlled(tape.number().into())),
             16 => builder.attribute(&PasswordAlgorithms::SHA256_AND_MD5),
-            17 => builder.attribute(&PasswordAlgorithm(Algorithm(u16::from(bytes.byte() % 4)))),
+            17 => builder.attribute(&PasswordAlgorithm(Algorithm(u16::from(tape.byte() % 4)))),
             18 => builder.attribute(&userhash()),
-            19 => builder.attribute(&EvenPort { reserve_next: bytes.byte() % 2 == 0 }),
+            19 => builder.attribute(&EvenPort { reserve_next: tape.byte() % 2 == 0 }),
             20 => builder.attribute(&RequestedAddressFamily(Family::Ipv6)),
-            21 => builder.attribute(&IcmpAttribute { kind: 3, code: bytes.byte(), data: 0 }),
+            21 => builder.attribute(&IcmpAttribute { kind: 3, code: tape.byte(), data: 0 }),
             22 => builder.attribute(&UnknownAttributes::new(&[0x7FFE])),
-            _ => builder.attribute(&ReservationToken([bytes.byte(); 8])),
+            _ => builder.attribute(&ReservationToken([tape.byte(); 8])),
         }
     }
 
@@ -244,7 +259,7 @@ impl<'d, M: Machine> Life<'d, M> {
 
     /// Forwards by up to a month, or an input with a time that lies back.
     fn jump(&mut self) {
-        let choice = self.bytes.byte();
+        let choice = self.tape.byte();
         let far = Duration::from_millis(1 << (choice % 32));
         if choice < 200 {
             self.now = self.now + far;
@@ -254,7 +269,7 @@ impl<'d, M: Machine> Life<'d, M> {
     }
 
     fn answer_need(&mut self) {
-        let choice = self.bytes.byte();
+        let choice = self.tape.byte();
         let request = self.needs.pop().unwrap_or_else(|| RequestId(choice.into()));
         let input = match choice % 3 {
             0 => Input::Failed { request, why: Failure::InUse },
@@ -268,11 +283,11 @@ impl<'d, M: Machine> Life<'d, M> {
     }
 
     fn hear_trouble(&mut self) {
-        let (socket, to) = (self.socket(), address(self.bytes.byte()));
-        let input = match self.bytes.byte() % 8 {
+        let (socket, to) = (self.socket(), address(self.tape.byte()));
+        let input = match self.tape.byte() % 8 {
             0 => Input::Closed { socket },
-            1 => Input::Icmp { socket, to, what: Icmp::TooBig { mtu: Some(self.bytes.number()) } },
-            2 => Input::Stream { socket, data: self.bytes.slice() },
+            1 => Input::Icmp { socket, to, what: Icmp::TooBig { mtu: Some(self.tape.number()) } },
+            2 => Input::Stream { socket, data: self.tape.slice() },
             3 => Input::Interfaces(&[]),
             _ => Input::Icmp { socket, to, what: Icmp::Unreachable },
         };
@@ -280,7 +295,7 @@ impl<'d, M: Machine> Life<'d, M> {
     }
 
     fn socket(&mut self) -> SocketId {
-        match self.bytes.byte() {
+        match self.tape.byte() {
             0..200 => SOCKET,
             other => SocketId(u32::from(other) % (self.sockets + 1)),
         }
