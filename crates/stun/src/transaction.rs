@@ -312,6 +312,8 @@ mod tests {
         let rtts = [1, 2, 3, 4, 5, 6].map(|number| heard(&transaction, number));
         assert_eq!(rtts, [Some(15_600), None, Some(14_100), Some(12_100), Some(8_100), Some(100)]);
         assert_eq!([0, 7, 255].map(|number| heard(&transaction, number)), [None; 3], "never sent");
+        let once = [0, 2, 255].map(|number| heard(&start(), number));
+        assert_eq!(once, [Some(15_600); 3], "what was sent once needs no counter");
     }
 
     #[test]
