@@ -211,15 +211,18 @@ macro_rules! integer_attribute {
         impl crate::attribute::Attribute<'_> for $name {
             const TYPE: u16 = $kind;
 
+            #[inline]
             fn decode(value: &[u8], _: crate::TransactionId) -> Result<Self, crate::DecodeError> {
                 let bytes = value.try_into().map_err(|_| Self::wrong_length(value, stringify!($len)))?;
                 Ok(Self(<$int>::from_be_bytes(bytes)))
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 $len
             }
 
+            #[inline]
             fn encode(&self, out: &mut [u8], _: crate::TransactionId) -> Result<(), crate::EncodeError> {
                 out.copy_from_slice(&self.0.to_be_bytes());
                 Ok(())
@@ -239,14 +242,17 @@ macro_rules! flag_attribute {
         impl crate::attribute::Attribute<'_> for $name {
             const TYPE: u16 = $kind;
 
+            #[inline]
             fn decode(value: &[u8], _: crate::TransactionId) -> Result<Self, crate::DecodeError> {
                 if value.is_empty() { Ok(Self) } else { Err(Self::wrong_length(value, "0")) }
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 0
             }
 
+            #[inline]
             fn encode(&self, _: &mut [u8], _: crate::TransactionId) -> Result<(), crate::EncodeError> {
                 Ok(())
             }
@@ -268,14 +274,17 @@ macro_rules! bytes_attribute {
         impl<'a> crate::attribute::Attribute<'a> for $name<'a> {
             const TYPE: u16 = $kind;
 
+            #[inline]
             fn decode(value: &'a [u8], _: crate::TransactionId) -> Result<Self, crate::DecodeError> {
                 Ok(Self(value))
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 self.0.len()
             }
 
+            #[inline]
             fn encode(&self, out: &mut [u8], _: crate::TransactionId) -> Result<(), crate::EncodeError> {
                 out.copy_from_slice(self.0);
                 Ok(())

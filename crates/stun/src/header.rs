@@ -18,11 +18,26 @@ pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 /// Bytes of the largest message there can be: the header, and the largest length that is a multiple of 4.
 pub const MAX_MESSAGE: usize = HEADER_LEN + 0xFFFC;
 
+/// The first two bytes of a header: method and class.
+pub(crate) const fn message_type(&[t0, t1, ..]: &[u8; HEADER_LEN]) -> u16 {
+    u16::from_be_bytes([t0, t1])
+}
+
+/// What the length field says of a message that ends here.
+pub(crate) fn length(end: usize) -> u16 {
+    u16::try_from(end.saturating_sub(HEADER_LEN)).unwrap_or(u16::MAX)
+}
+
 /// The 96 bits that tie a response to its request (RFC 8489 §5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId([u8; 12]);
 
 impl TransactionId {
+    pub(crate) const fn of(header: &[u8; HEADER_LEN]) -> Self {
+        let [_, _, _, _, _, _, _, _, id @ ..] = *header;
+        Self(id)
+    }
+
     /// The bytes as they stand in the header.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {

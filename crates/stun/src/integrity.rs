@@ -6,14 +6,14 @@ use alloc::string::String;
 use core::fmt;
 use core::ops::Deref;
 
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
-use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::header::HEADER_LEN;
+use crate::header;
+use crate::mac::Hmac;
 use crate::message::Message;
+use crate::walk::Seal;
 use crate::{IntegrityError, attribute};
 
 /// A password as it was configured or signalled. Its `Debug` shows nothing and its memory is wiped on drop.
@@ -40,11 +40,11 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A credential made ready: the HMAC states of its key, computed once.
+/// A credential made ready: the HMAC states of its key, computed once and wiped on drop.
 #[derive(Clone)]
 pub struct Key {
-    sha1: Hmac<Sha1>,
-    sha256: Hmac<Sha256>,
+    sha1: Hmac<5>,
+    sha256: Hmac<8>,
 }
 
 impl Key {
@@ -87,25 +87,29 @@ impl Key {
     /// A key from its bytes, for credentials that were derived elsewhere.
     #[must_use]
     pub fn from_bytes(key: &[u8]) -> Self {
-        Self { sha1: keyed(key), sha256: keyed(key) }
+        Self { sha1: Hmac::new(key), sha256: Hmac::new(key) }
     }
 
+    /// MESSAGE-INTEGRITY of what it covers, under a header of this length.
     pub(crate) fn sign_sha1(&self, covered: &[u8], length: u16) -> [u8; 20] {
-        absorb(self.sha1.clone(), covered, length).finalize().into_bytes().into()
+        self.sha1.sign(covered, length)
     }
 
+    /// MESSAGE-INTEGRITY-SHA256 of what it covers, under a header of this length.
     pub(crate) fn sign_sha256(&self, covered: &[u8], length: u16) -> [u8; 32] {
-        absorb(self.sha256.clone(), covered, length).finalize().into_bytes().into()
+        self.sha256.sign(covered, length)
     }
 
-    /// The same over bytes whose header already has the right length.
-    pub(crate) fn sign_sha1_ready(&self, covered: &[u8]) -> [u8; 20] {
-        self.sha1.clone().chain_update(covered).finalize().into_bytes().into()
-    }
-
-    /// The same over bytes whose header already has the right length.
-    pub(crate) fn sign_sha256_ready(&self, covered: &[u8]) -> [u8; 32] {
-        self.sha256.clone().chain_update(covered).finalize().into_bytes().into()
+    fn verify(&self, sha256: Option<Seal<'_>>, sha1: Option<Seal<'_>>) -> Result<Integrity, IntegrityError> {
+        let (by, verified) = match (sha256, sha1) {
+            // A truncated tag fails too: neither ICE nor TURN allows one (RFC 8489 §14.6).
+            (Some(seal), _) => {
+                (Integrity::Sha256, self.sha256.verify(seal.covered, length(seal), seal.value))
+            }
+            (None, Some(seal)) => (Integrity::Sha1, self.sha1.verify(seal.covered, length(seal), seal.value)),
+            (None, None) => return Err(IntegrityError::Missing),
+        };
+        if verified { Ok(by) } else { Err(IntegrityError::Mismatch) }
     }
 }
 
@@ -113,24 +117,6 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
-}
-
-fn keyed<M: KeyInit>(key: &[u8]) -> M {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
-    M::new_from_slice(key).expect("HMAC takes keys of every length")
-}
-
-/// Feeds what the attribute covers, as if the header's length ended right behind the attribute.
-fn absorb<M: Mac>(mut mac: M, covered: &[u8], length: u16) -> M {
-    if let Some((header, attributes)) = covered.split_first_chunk::<HEADER_LEN>() {
-        let mut header = *header;
-        let [l0, l1] = length.to_be_bytes();
-        header[2] = l0;
-        header[3] = l1;
-        mac.update(&header);
-        mac.update(attributes);
-    }
-    mac
 }
 
 /// Which of the two attributes vouches for a message.
@@ -174,33 +160,16 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// [`IntegrityError::Missing`] without either attribute, [`IntegrityError::Mismatch`] if it does not verify.
+    #[inline]
     pub fn verify(&self, key: &Key) -> Result<Authenticated<Self>, IntegrityError> {
-        let (by, verified) = if let Some(at) = self.layout().integrity_sha256 {
-            let (covered, tag, length) = self.signed_parts(at)?;
-            let mac = absorb(key.sha256.clone(), covered, length);
-            // A truncated tag fails too: neither ICE nor TURN allows one (RFC 8489 §14.6).
-            (Integrity::Sha256, mac.verify_slice(tag).is_ok())
-        } else if let Some(at) = self.layout().integrity {
-            let (covered, tag, length) = self.signed_parts(at)?;
-            let mac = absorb(key.sha1.clone(), covered, length);
-            (Integrity::Sha1, mac.verify_slice(tag).is_ok())
-        } else {
-            return Err(IntegrityError::Missing);
-        };
-        if verified { Ok(Authenticated { message: *self, by }) } else { Err(IntegrityError::Mismatch) }
+        let by = key.verify(self.integrity_sha256(), self.integrity())?;
+        Ok(Authenticated { message: *self, by })
     }
+}
 
-    /// What the integrity attribute at this offset covers, its tag, and the length the header must pretend.
-    fn signed_parts(&self, at: usize) -> Result<(&'a [u8], &'a [u8], u16), IntegrityError> {
-        let parts = || {
-            let (covered, attribute) = self.as_bytes().split_at_checked(at)?;
-            let (&[_, _, l0, l1], rest) = attribute.split_first_chunk::<4>()?;
-            let tag = rest.get(..usize::from(u16::from_be_bytes([l0, l1])))?;
-            let length = u16::try_from(at + 4 + tag.len() - HEADER_LEN).ok()?;
-            Some((covered, tag, length))
-        };
-        parts().ok_or(IntegrityError::Missing)
-    }
+/// What the header's length is taken to be: as if the message ended with the seal (RFC 8489 §14.5).
+fn length(seal: Seal<'_>) -> u16 {
+    header::length(seal.covered.len().saturating_add(4).saturating_add(seal.value.len()))
 }
 
 /// USERHASH of a user (RFC 8489 §14.4); both parts must already be prepared by OpaqueString.

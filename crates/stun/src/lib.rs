@@ -58,10 +58,12 @@ mod demux;
 pub mod dissect;
 pub mod door;
 mod error;
+mod fields;
 mod fingerprint;
 mod header;
 mod instant;
 mod integrity;
+mod mac;
 mod message;
 mod method;
 mod pipeline;
@@ -73,6 +75,8 @@ pub mod stream;
 mod template;
 mod transaction;
 mod uri;
+mod walk;
+mod writer;
 
 pub use binding::{BindingClient, BindingConfig, BindingEvent};
 pub use budget::Budget;
@@ -85,10 +89,11 @@ pub use door::{
     RequestId, SocketId, Transmit, Transport, Why,
 };
 pub use error::{DecodeError, EncodeError, IntegrityError, UriError};
+pub use fields::Fields;
 pub use header::{HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE, TransactionId};
 pub use instant::Instant;
 pub use integrity::{Authenticated, Integrity, Key, Password, userhash};
-pub use message::{Attributes, Message, RawAttribute};
+pub use message::Message;
 pub use method::{Class, Method};
 pub use pipeline::Pipeline;
 pub use redirect::{RedirectRefused, Redirects};
@@ -97,6 +102,7 @@ pub use send_plan::{Forward, SendPlan};
 pub use template::Template;
 pub use transaction::{Fired, Schedule, Transaction};
 pub use uri::{Scheme, Uri};
+pub use walk::{Attributes, RawAttribute};
 
 /// The examples of the README run.
 #[cfg(doctest)]

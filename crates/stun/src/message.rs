@@ -1,12 +1,19 @@
 //! A STUN message as a checked, zero-copy view (RFC 8489 §5, §14).
+//!
+//! ```text
+//!   header ─ visible attributes ─ [MESSAGE-INTEGRITY] ─ … ─ [MESSAGE-INTEGRITY-SHA256] ─ … ─ [FINGERPRINT]
+//!                                                       └─────────── hidden ───────────┘
+//! ```
 
 use core::fmt;
 
 use crate::DecodeError;
-use crate::attribute::{self, Attribute};
+use crate::attribute::{self, Attribute, FINGERPRINT, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256};
+use crate::fields::Fields;
 use crate::fingerprint;
-use crate::header::{HEADER_LEN, MAGIC_COOKIE, TransactionId};
+use crate::header::{self, HEADER_LEN, MAGIC_COOKIE, TransactionId};
 use crate::method::{self, Class, Method};
+use crate::walk::{Attributes, Seal, Walk, Word};
 
 /// A decoded message: bytes whose framing has been checked, read in place.
 ///
@@ -15,23 +22,11 @@ use crate::method::{self, Class, Method};
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     bytes: &'a [u8],
-    class: Class,
-    method: Method,
-    id: TransactionId,
-    layout: Layout,
-}
-
-/// Where the parts of the message stand, as offsets from its first byte.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    /// End of the attributes that a reader may see.
-    visible_end: usize,
-    /// Start of MESSAGE-INTEGRITY.
-    pub(crate) integrity: Option<usize>,
-    /// Start of MESSAGE-INTEGRITY-SHA256.
-    pub(crate) integrity_sha256: Option<usize>,
-    /// Start of FINGERPRINT.
-    fingerprint: Option<usize>,
+    header: &'a [u8; HEADER_LEN],
+    visible: &'a [Word],
+    integrity: Option<Seal<'a>>,
+    integrity_sha256: Option<Seal<'a>>,
+    fingerprint: Option<Seal<'a>>,
 }
 
 impl<'a> Message<'a> {
@@ -42,30 +37,25 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// The first thing that is wrong; see [`DecodeError`]. Such a datagram is to be dropped (RFC 8489 §6.3).
+    // Inlined by order: the view is large, and through memory it would cost half as much again.
+    #[inline(always)]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (header, body) =
             bytes.split_first_chunk::<HEADER_LEN>().ok_or_else(|| truncated_or_foreign(bytes))?;
-        let [t0, t1, l0, l1, c0, c1, c2, c3, id @ ..] = *header;
-        if t0 & 0xC0 != 0 {
-            return Err(DecodeError::NotStun { first: t0 });
+        check_header(header, body)?;
+        let mut walk = Walk::new(bytes, body.as_chunks().0);
+        let visible =
+            walk.skip_to(|kind| matches!(kind, MESSAGE_INTEGRITY | MESSAGE_INTEGRITY_SHA256 | FINGERPRINT))?;
+        let integrity = walk.seal(MESSAGE_INTEGRITY, |len| len == 20, "20")?;
+        walk.skip_to(|kind| matches!(kind, MESSAGE_INTEGRITY_SHA256 | FINGERPRINT))?;
+        let fits = |len| matches!(len, 16 | 20 | 24 | 28 | 32);
+        let integrity_sha256 = walk.seal(MESSAGE_INTEGRITY_SHA256, fits, "16 to 32, a multiple of 4")?;
+        walk.skip_to(|kind| kind == FINGERPRINT)?;
+        let fingerprint = walk.seal(FINGERPRINT, |len| len == 4, "4")?;
+        if !walk.is_done() {
+            return Err(DecodeError::FingerprintNotLast);
         }
-        let cookie = u32::from_be_bytes([c0, c1, c2, c3]);
-        if cookie != MAGIC_COOKIE {
-            return Err(DecodeError::NoCookie { found: cookie });
-        }
-        let length = u16::from_be_bytes([l0, l1]);
-        if length % 4 != 0 {
-            return Err(DecodeError::UnalignedLength { length });
-        }
-        let need = usize::from(length);
-        if body.len() < need {
-            return Err(DecodeError::Truncated { need: HEADER_LEN + need, have: bytes.len() });
-        }
-        if body.len() > need {
-            return Err(DecodeError::TrailingBytes { extra: body.len() - need });
-        }
-        let (class, method) = method::split(u16::from_be_bytes([t0, t1]));
-        Ok(Self { bytes, class, method, id: TransactionId::from(id), layout: Layout::read(bytes, body)? })
+        Ok(Self { bytes, header, visible, integrity, integrity_sha256, fingerprint })
     }
 
     /// Whether a datagram can be a STUN message by its first byte and cookie; costs no more than that.
@@ -78,19 +68,19 @@ impl<'a> Message<'a> {
     /// The class.
     #[must_use]
     pub const fn class(&self) -> Class {
-        self.class
+        method::split(header::message_type(self.header)).0
     }
 
     /// The method.
     #[must_use]
     pub const fn method(&self) -> Method {
-        self.method
+        method::split(header::message_type(self.header)).1
     }
 
     /// The transaction id.
     #[must_use]
     pub const fn id(&self) -> TransactionId {
-        self.id
+        TransactionId::of(self.header)
     }
 
     /// The whole message.
@@ -101,8 +91,8 @@ impl<'a> Message<'a> {
 
     /// The attributes a reader may see, in order.
     #[must_use]
-    pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.bytes.get(HEADER_LEN..self.layout.visible_end).unwrap_or_default() }
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.visible)
     }
 
     /// The first attribute of this type; later ones of the same type are ignored (RFC 8489 §14).
@@ -116,13 +106,34 @@ impl<'a> Message<'a> {
     /// Like [`Self::get`], for an attribute whose number is agreed upon elsewhere.
     #[must_use]
     pub fn get_as<A: Attribute<'a>>(&self, kind: u16) -> Option<Result<A, DecodeError>> {
-        self.attributes().find(|raw| raw.kind == kind).map(|raw| A::decode(raw.value, self.id))
+        self.attributes().find(|raw| raw.kind == kind).map(|raw| A::decode(raw.value, self.id()))
     }
 
     /// Like [`Self::get`], for an attribute that counts only if it is well-formed.
     #[must_use]
     pub fn find<A: Attribute<'a>>(&self) -> Option<A> {
         self.get().and_then(Result::ok)
+    }
+
+    /// Several attributes, each as by [`Self::find`], in one pass over the message.
+    ///
+    /// ```
+    /// use floe_stun::attribute::{IceControlling, Priority, UseCandidate};
+    /// use floe_stun::{Builder, Class, Message, Method, TransactionId};
+    ///
+    /// let mut buf = [0; 64];
+    /// let builder = Builder::new(&mut buf, Class::Request, Method::BINDING, TransactionId::from([7; 12]));
+    /// let builder = builder.attribute(&Priority(1_845_494_271)).attribute(&IceControlling(5));
+    /// let message = Message::decode(builder.finish().unwrap()).unwrap();
+    ///
+    /// let (priority, controlling, nominates) = message.find_all();
+    /// assert_eq!(priority, Some(Priority(1_845_494_271)));
+    /// assert_eq!(controlling, Some(IceControlling(5)));
+    /// assert_eq!(nominates, None::<UseCandidate>);
+    /// ```
+    #[must_use]
+    pub fn find_all<F: Fields<'a>>(&self) -> F {
+        F::read(self)
     }
 
     /// Whether an attribute of this type is there.
@@ -162,20 +173,45 @@ impl<'a> Message<'a> {
     /// Whether it carries MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256, right or wrong.
     #[must_use]
     pub const fn has_integrity(&self) -> bool {
-        self.layout.integrity.is_some() || self.layout.integrity_sha256.is_some()
+        self.integrity.is_some() || self.integrity_sha256.is_some()
     }
 
     /// Whether FINGERPRINT is right (RFC 8489 §14.7); `None` without one.
     #[must_use]
+    #[inline]
     pub fn fingerprint(&self) -> Option<bool> {
-        let at = self.layout.fingerprint?;
-        let (covered, attribute) = self.bytes.split_at_checked(at)?;
-        let (_, value) = attribute.split_first_chunk::<4>()?;
-        Some(value.first_chunk::<4>() == Some(&fingerprint::of(covered).to_be_bytes()))
+        self.fingerprint.map(|seal| seal.value == fingerprint::of(seal.covered).to_be_bytes())
     }
 
-    pub(crate) const fn layout(&self) -> &Layout {
-        &self.layout
+    pub(crate) const fn integrity(&self) -> Option<Seal<'a>> {
+        self.integrity
+    }
+
+    pub(crate) const fn integrity_sha256(&self) -> Option<Seal<'a>> {
+        self.integrity_sha256
+    }
+}
+
+fn check_header(header: &[u8; HEADER_LEN], body: &[u8]) -> Result<(), DecodeError> {
+    let [first, _, l0, l1, c0, c1, c2, c3, ..] = *header;
+    if first & 0xC0 != 0 {
+        return Err(DecodeError::NotStun { first });
+    }
+    let cookie = u32::from_be_bytes([c0, c1, c2, c3]);
+    if cookie != MAGIC_COOKIE {
+        return Err(DecodeError::NoCookie { found: cookie });
+    }
+    let length = u16::from_be_bytes([l0, l1]);
+    if length % 4 != 0 {
+        return Err(DecodeError::UnalignedLength { length });
+    }
+    match body.split_at_checked(length.into()) {
+        Some((_, [])) => Ok(()),
+        Some((_, extra)) => Err(DecodeError::TrailingBytes { extra: extra.len() }),
+        None => Err(DecodeError::Truncated {
+            need: HEADER_LEN.saturating_add(length.into()),
+            have: HEADER_LEN.saturating_add(body.len()),
+        }),
     }
 }
 
@@ -189,109 +225,18 @@ fn truncated_or_foreign(bytes: &[u8]) -> DecodeError {
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("class", &self.class)
-            .field("method", &self.method)
-            .field("id", &self.id)
+            .field("class", &self.class())
+            .field("method", &self.method())
+            .field("id", &self.id())
             .field("len", &self.bytes.len())
             .finish_non_exhaustive()
     }
 }
 
-impl Layout {
-    fn read(bytes: &[u8], body: &[u8]) -> Result<Self, DecodeError> {
-        let mut layout =
-            Self { visible_end: bytes.len(), integrity: None, integrity_sha256: None, fingerprint: None };
-        let mut rest = body;
-        while let Some((raw, after)) = split_attribute(rest)? {
-            layout.place(bytes.len() - rest.len(), raw)?;
-            rest = after;
-        }
-        Ok(layout)
-    }
-
-    fn place(&mut self, at: usize, raw: RawAttribute<'_>) -> Result<(), DecodeError> {
-        if self.fingerprint.is_some() {
-            return Err(DecodeError::FingerprintNotLast);
-        }
-        match raw.kind {
-            attribute::MESSAGE_INTEGRITY if !self.is_sealed() => {
-                expect_len(raw, raw.value.len() == 20, "20")?;
-                self.integrity = Some(at);
-                self.visible_end = at;
-            }
-            attribute::MESSAGE_INTEGRITY_SHA256 if self.integrity_sha256.is_none() => {
-                let fits = matches!(raw.value.len(), 16 | 20 | 24 | 28 | 32);
-                expect_len(raw, fits, "16 to 32, a multiple of 4")?;
-                self.integrity_sha256 = Some(at);
-                self.visible_end = self.visible_end.min(at);
-            }
-            attribute::FINGERPRINT => {
-                expect_len(raw, raw.value.len() == 4, "4")?;
-                self.fingerprint = Some(at);
-                self.visible_end = self.visible_end.min(at);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    const fn is_sealed(&self) -> bool {
-        self.integrity.is_some() || self.integrity_sha256.is_some()
-    }
-}
-
-/// The length rule of an attribute as a check.
-fn expect_len(raw: RawAttribute<'_>, fits: bool, expected: &'static str) -> Result<(), DecodeError> {
-    if fits {
-        Ok(())
-    } else {
-        Err(DecodeError::WrongLength { attribute: raw.kind, expected, have: raw.value.len() })
-    }
-}
-
-/// One attribute as it stands in a message, without its padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RawAttribute<'a> {
-    /// Its type.
-    pub kind: u16,
-    /// Its value.
-    pub value: &'a [u8],
-}
-
-/// The attributes of a [`Message`] that a reader may see, in order.
-#[derive(Clone, Debug)]
-pub struct Attributes<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = RawAttribute<'a>;
-
-    fn next(&mut self) -> Option<RawAttribute<'a>> {
-        let (raw, after) = split_attribute(self.rest).ok()??;
-        self.rest = after;
-        Some(raw)
-    }
-}
-
-/// Type, length, value, padding to a multiple of 4 (RFC 8489 §14).
-fn split_attribute(rest: &[u8]) -> Result<Option<(RawAttribute<'_>, &[u8])>, DecodeError> {
-    let Some((&[k0, k1, l0, l1], after)) = rest.split_first_chunk::<4>() else {
-        return Ok(None);
-    };
-    let (kind, length) = (u16::from_be_bytes([k0, k1]), u16::from_be_bytes([l0, l1]));
-    let len = usize::from(length);
-    let overrun = DecodeError::AttributeOverrun { attribute: kind, length, left: after.len() };
-    let (padded, after) = after.split_at_checked(len.next_multiple_of(4)).ok_or(overrun)?;
-    let value = padded.get(..len).ok_or(overrun)?;
-    Ok(Some((RawAttribute { kind, value }, after)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::{Software, Username};
+    use crate::attribute::{IceControlling, Priority, Software, UseCandidate, Username};
     use crate::{Builder, Key};
 
     fn message(build: impl FnOnce(Builder<'_>) -> Result<usize, crate::EncodeError>) -> alloc::vec::Vec<u8> {
@@ -322,6 +267,23 @@ mod tests {
         let bytes =
             message(|b| Ok(b.attribute(&Username("one")).attribute(&Username("two")).finish()?.len()));
         assert_eq!(Message::decode(&bytes).unwrap().find(), Some(Username("one")));
+    }
+
+    #[test]
+    fn what_is_found_at_once_is_what_is_found_one_by_one() {
+        let (malformed, priority) = (Software("short"), Priority(7));
+        let bytes = message(|b| {
+            let b = b.attribute(&Username("one")).attribute_as(IceControlling::TYPE, &malformed);
+            let b = b.attribute(&IceControlling(1)).attribute(&Username("two")).attribute(&priority);
+            Ok(b.integrity(&Key::short_term("password")).finish()?.len())
+        });
+        let message = Message::decode(&bytes).unwrap();
+
+        let found: (Option<Priority>, Option<Username<'_>>, Option<IceControlling>, Option<UseCandidate>) =
+            message.find_all();
+
+        assert_eq!(found, (Some(priority), Some(Username("one")), None, None));
+        assert_eq!(found, (message.find(), message.find(), message.find(), message.find()));
     }
 
     #[test]

@@ -6,11 +6,11 @@
 use alloc::vec::Vec;
 use alloc::{boxed::Box, vec};
 
-use crate::attribute;
 use crate::door::MAX_TRANSMIT;
-use crate::header::{HEADER_LEN, TransactionId};
+use crate::header::TransactionId;
 use crate::integrity::Integrity;
-use crate::{Builder, Class, EncodeError, Key, Method, fingerprint};
+use crate::writer::Writer;
+use crate::{Builder, Class, EncodeError, Key, Message, Method};
 
 /// The bytes of a message but for its id and what vouches for it.
 ///
@@ -36,7 +36,7 @@ use crate::{Builder, Class, EncodeError, Key, Method, fingerprint};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// Header and attributes; the header's length counts up to the end of the seal.
+    /// Header and attributes.
     prepared: Vec<u8>,
     seal: Option<Box<Seal>>,
     fingerprint: bool,
@@ -77,10 +77,7 @@ impl Template {
     /// The same, signed with this key.
     #[must_use]
     pub fn signed(self, key: Key, by: Integrity) -> Self {
-        let mut signed = Self { seal: Some(Box::new(Seal { key, by })), ..self };
-        let length = signed.prepared.len() + signed.seal_len() - HEADER_LEN;
-        set_length(&mut signed.prepared, length);
-        signed
+        Self { seal: Some(Box::new(Seal { key, by })), ..self }
     }
 
     /// The same with FINGERPRINT.
@@ -93,7 +90,13 @@ impl Template {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a message has a header")]
     pub fn len(&self) -> usize {
-        self.prepared.len() + self.seal_len() + if self.fingerprint { FINGERPRINT_LEN } else { 0 }
+        let seal = match self.seal.as_deref() {
+            Some(Seal { by: Integrity::Sha1, .. }) => 24,
+            Some(Seal { by: Integrity::Sha256, .. }) => 36,
+            None => 0,
+        };
+        let fingerprint = if self.fingerprint { 8 } else { 0 };
+        self.prepared.len().saturating_add(seal).saturating_add(fingerprint)
     }
 
     /// Writes the message with this id into `buf`.
@@ -104,83 +107,23 @@ impl Template {
     pub fn write<'b>(&self, buf: &'b mut [u8], id: TransactionId) -> Result<&'b [u8], EncodeError> {
         let small = EncodeError::BufferTooSmall { need: self.len(), have: buf.len() };
         let out = buf.get_mut(..self.len()).ok_or(small)?;
-        let (covered, rest) = out.split_at_mut_checked(self.prepared.len()).ok_or(small)?;
-        covered.copy_from_slice(&self.prepared);
-        if let Some(place) = covered.get_mut(ID_AT..HEADER_LEN) {
-            place.copy_from_slice(id.as_bytes());
-        }
-        match self.seal.as_deref() {
-            Some(Seal { key, by: Integrity::Sha1 }) => {
-                put(rest, attribute::MESSAGE_INTEGRITY, &key.sign_sha1_ready(covered));
-            }
-            Some(Seal { key, by: Integrity::Sha256 }) => {
-                put(rest, attribute::MESSAGE_INTEGRITY_SHA256, &key.sign_sha256_ready(covered));
-            }
-            None => {}
+        let mut writer = Writer::resume(out, &self.prepared, id);
+        if let Some(seal) = &self.seal {
+            writer.sign(seal.by, &seal.key);
         }
         if self.fingerprint {
-            put_fingerprint(out);
+            writer.fingerprint();
         }
-        Ok(out)
-    }
-
-    fn seal_len(&self) -> usize {
-        match self.seal.as_deref() {
-            Some(Seal { by: Integrity::Sha1, .. }) => 24,
-            Some(Seal { by: Integrity::Sha256, .. }) => 36,
-            None => 0,
-        }
+        writer.finish()
     }
 }
 
 /// The type of the first attribute that differs though nothing but the id does.
 fn first_difference(one: &[u8], other: &[u8]) -> Option<u16> {
-    let bodies = || Some((one.get(HEADER_LEN..)?, other.get(HEADER_LEN..)?));
-    let (one, other) = bodies()?;
-    if one == other {
-        return None;
-    }
-    let (mut one, mut other) = (one, other);
-    while let Some((&[k0, k1, l0, l1], _)) = one.split_first_chunk::<4>() {
-        let size = 4 + usize::from(u16::from_be_bytes([l0, l1])).next_multiple_of(4);
-        let same = one.get(..size) == other.get(..size);
-        if !same {
-            return Some(u16::from_be_bytes([k0, k1]));
-        }
-        (one, other) = (one.get(size..).unwrap_or_default(), other.get(size..).unwrap_or_default());
-    }
-    Some(0)
+    let attributes = |bytes| Message::decode(bytes).into_iter().flat_map(|message| message.attributes());
+    let mut pairs = attributes(one).zip(attributes(other));
+    pairs.find(|(one, other)| one != other).map(|(one, _)| one.kind)
 }
-
-/// Writes an attribute at the front of `out`, if there is room.
-fn put(out: &mut [u8], kind: u16, value: &[u8]) {
-    let ([k0, k1], length) = (kind.to_be_bytes(), u16::try_from(value.len()).unwrap_or(u16::MAX));
-    let [l0, l1] = length.to_be_bytes();
-    if let Some((head, rest)) = out.split_first_chunk_mut::<4>() {
-        *head = [k0, k1, l0, l1];
-        if let Some(place) = rest.get_mut(..value.len()) {
-            place.copy_from_slice(value);
-        }
-    }
-}
-
-/// Writes FINGERPRINT into the last bytes; it covers a length that counts it (RFC 8489 §14.7).
-fn put_fingerprint(out: &mut [u8]) {
-    let len = out.len();
-    set_length(out, len.saturating_sub(HEADER_LEN));
-    if let Some((covered, place)) = out.split_at_mut_checked(len.saturating_sub(FINGERPRINT_LEN)) {
-        put(place, attribute::FINGERPRINT, &fingerprint::of(covered).to_be_bytes());
-    }
-}
-
-fn set_length(message: &mut [u8], length: usize) {
-    if let Some(field) = message.get_mut(2..4) {
-        field.copy_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-    }
-}
-
-const ID_AT: usize = 8;
-const FINGERPRINT_LEN: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ macro_rules! address_attribute {
         impl Attribute<'_> for $name {
             const TYPE: u16 = $kind;
 
+            #[inline]
             fn decode(value: &[u8], id: TransactionId) -> Result<Self, DecodeError> {
                 let address = read(value).map_err(|wrong| match wrong {
                     Wrong::Length => Self::wrong_length(value, "8 for IPv4, 20 for IPv6"),
@@ -33,10 +34,12 @@ macro_rules! address_attribute {
                 Ok(Self($mask(address, id)))
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 if self.0.is_ipv4() { 8 } else { 20 }
             }
 
+            #[inline]
             fn encode(&self, out: &mut [u8], id: TransactionId) -> Result<(), EncodeError> {
                 write($mask(self.0, id), out);
                 Ok(())
@@ -79,6 +82,7 @@ const fn plain(address: SocketAddr, _: TransactionId) -> SocketAddr {
 }
 
 /// XOR with the cookie and, for IPv6, the transaction id; its own inverse.
+#[inline]
 fn xor(address: SocketAddr, id: TransactionId) -> SocketAddr {
     let [c0, c1, c2, c3] = MAGIC_COOKIE.to_be_bytes();
     let port = address.port() ^ u16::from_be_bytes([c0, c1]);
@@ -98,6 +102,7 @@ enum Wrong {
     Family,
 }
 
+#[inline]
 fn read(value: &[u8]) -> Result<SocketAddr, Wrong> {
     let (&[_, family, p0, p1], ip) = value.split_first_chunk::<4>().ok_or(Wrong::Length)?;
     let ip = match family {
@@ -108,6 +113,7 @@ fn read(value: &[u8]) -> Result<SocketAddr, Wrong> {
     Ok(SocketAddr::new(ip, u16::from_be_bytes([p0, p1])))
 }
 
+#[inline]
 fn write(address: SocketAddr, out: &mut [u8]) {
     let Some((head, rest)) = out.split_first_chunk_mut::<4>() else { return };
     let [p0, p1] = address.port().to_be_bytes();

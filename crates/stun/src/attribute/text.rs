@@ -20,6 +20,7 @@ macro_rules! text_attribute {
         impl<'a> Attribute<'a> for $name<'a> {
             const TYPE: u16 = $kind;
 
+            #[inline]
             fn decode(value: &'a [u8], _: TransactionId) -> Result<Self, DecodeError> {
                 if value.len() > MAX_DECODED {
                     return Err(Self::wrong_length(value, "at most 763"));
@@ -27,10 +28,12 @@ macro_rules! text_attribute {
                 str::from_utf8(value).map(Self).map_err(|_| Self::bad_value("not UTF-8"))
             }
 
+            #[inline]
             fn encoded_len(&self) -> usize {
                 self.0.len()
             }
 
+            #[inline]
             fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {
                 $check(self.0).map_err(|reason| EncodeError::BadValue { attribute: Self::TYPE, reason })?;
                 out.copy_from_slice(self.0.as_bytes());
