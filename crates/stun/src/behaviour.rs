@@ -158,6 +158,8 @@ pub enum Obstacle {
     OneAddress,
     /// The server refused with this error code.
     Refused(u16),
+    /// The server answered from where it was asked, though it was to answer from elsewhere (RFC 5780 §6.1).
+    NotMoved,
 }
 
 /// What a test wants to ask.
@@ -172,7 +174,7 @@ struct Order {
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
 enum Reply {
-    Mapped { mapped: SocketAddr, other: Option<SocketAddr>, at: SocketId },
+    Mapped { mapped: SocketAddr, other: Option<SocketAddr>, from: SocketAddr, at: SocketId },
     Silence,
     Refused(u16),
 }
@@ -234,7 +236,7 @@ impl BehaviourClient {
         self.queue.push_back(Queued::Question(id));
     }
 
-    fn handle_datagram(&mut self, at: SocketId, data: &[u8]) -> Result<(), Dropped> {
+    fn handle_datagram(&mut self, at: SocketId, from: SocketAddr, data: &[u8]) -> Result<(), Dropped> {
         let message = Message::decode(data).map_err(|_| Dropped::Malformed)?;
         if message.fingerprint() == Some(false) {
             return Err(Dropped::BadFingerprint);
@@ -245,11 +247,14 @@ impl BehaviourClient {
         }
         let asked = self.questions.iter().position(|question| question.transaction.id() == message.id());
         let asked = asked.ok_or(Dropped::UnknownTransaction)?;
+        if self.questions.get(asked).is_some_and(|question| !question.order.may_come_from(from)) {
+            return Err(Dropped::WrongSource);
+        }
         let reply = match message.class() {
             Class::Success => {
                 let mapped = message.find().map(|XorMappedAddress(mapped)| mapped);
                 let other = message.find().map(|OtherAddress(other)| other);
-                Reply::Mapped { mapped: mapped.ok_or(Dropped::MissingAttribute)?, other, at }
+                Reply::Mapped { mapped: mapped.ok_or(Dropped::MissingAttribute)?, other, from, at }
             }
             Class::Error => Reply::Refused(
                 message.find().map_or(500, |error: crate::attribute::ErrorCode<'_>| error.code),
@@ -412,8 +417,8 @@ impl Machine for BehaviourClient {
     fn handle_input<'p>(&mut self, now: Instant, input: Input<'p>) -> Received<()> {
         self.now = self.now.max(now);
         let verdict = match input {
-            Input::Datagram { socket, data, .. } if self.owns(socket) => {
-                match self.handle_datagram(socket, data) {
+            Input::Datagram { socket, from, data } if self.owns(socket) => {
+                match self.handle_datagram(socket, from, data) {
                     Ok(()) => Received::Consumed,
                     Err(why) => {
                         self.drops.count(why);
@@ -460,6 +465,11 @@ impl Machine for BehaviourClient {
 impl Order {
     const fn plain(socket: SocketId, to: SocketAddr) -> Self {
         Self { socket, to, change: None, response_port: None }
+    }
+
+    /// Whoever is not asked to answer from elsewhere answers from where it was asked.
+    fn may_come_from(&self, from: SocketAddr) -> bool {
+        self.change.is_some() || (from.ip(), from.port()) == (self.to.ip(), self.to.port())
     }
 }
 

@@ -130,6 +130,9 @@ pub(crate) fn words(why: Obstacle) -> String {
         }
         Obstacle::OneAddress => "it has one address only; ask a server with two (RFC 5780)".to_owned(),
         Obstacle::Refused(code) => format!("it refused with error {code}; ask another server"),
+        Obstacle::NotMoved => {
+            "it was to answer from elsewhere and did not, so that its answer proves nothing; ask another server".to_owned()
+        }
         _ => "it could not be asked".to_owned(),
     }
 }

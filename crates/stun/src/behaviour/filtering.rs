@@ -41,6 +41,11 @@ impl FilteringTest {
         if let Reply::Refused(code) = reply {
             return self.found(BehaviourEvent::Unknown(Test::Filtering, Obstacle::Refused(code)));
         }
+        if let Reply::Mapped { from, .. } = reply
+            && !self.has_moved(from)
+        {
+            return self.found(BehaviourEvent::Unknown(Test::Filtering, Obstacle::NotMoved));
+        }
         let answered = matches!(reply, Reply::Mapped { .. });
         match (self.state, answered) {
             (State::Primary, true) => {
@@ -58,6 +63,15 @@ impl FilteringTest {
                 self.depends(Dependence::AddressAndPortDependent, Certainty::Inferred)
             }
             (State::Done, _) => Step::Rest,
+        }
+    }
+
+    /// Whether the answer came from where it was asked for, and so says something of the filter.
+    fn has_moved(&self, from: SocketAddr) -> bool {
+        match self.state {
+            State::Primary | State::Done => true,
+            State::OtherBoth => from.ip() != self.server.ip() && from.port() != self.server.port(),
+            State::OtherPort => from.port() != self.server.port(),
         }
     }
 

@@ -84,12 +84,13 @@ impl LifetimeTest {
         }
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "divisors are constants")]
     fn next(&mut self) -> Step {
         let rest = match self.died {
-            Some(died) if died - self.survived <= CLOSE.max(died / 10) => None,
-            Some(died) => Some((self.survived + died) / 2),
+            Some(died) if died.saturating_sub(self.survived) <= CLOSE.max(died / 10) => None,
+            Some(died) => Some(self.survived.saturating_add(died) / 2),
             None if self.survived >= self.longest => None,
-            None => Some((self.survived * 2).min(self.longest)),
+            None => Some(self.survived.saturating_mul(2).min(self.longest)),
         };
         match rest {
             Some(rest) => {
