@@ -45,7 +45,7 @@ impl Chance {
     /// Uniform below `bound`, zero for a bound of zero.
     #[must_use]
     pub fn below(&mut self, bound: u32) -> u32 {
-        let wide = u64::from(self.0.next_u32()) * u64::from(bound);
+        let wide = u64::from(self.0.next_u32()).saturating_mul(bound.into());
         u32::try_from(wide >> 32).unwrap_or(0)
     }
 
@@ -71,6 +71,7 @@ impl Chance {
 
     /// Uniform between `base * (1 - spread)` and `base * (1 + spread)`, `spread` in percent up to 100.
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "the spread is at most 100")]
     pub fn jitter(&mut self, base: Duration, spread: u32) -> Duration {
         let spread = spread.min(100);
         let thousandths = 1000 - 10 * spread + self.below(20 * spread + 1);

@@ -128,7 +128,7 @@ impl<'a> Dissection<'a> {
 
     fn overrun(&self) -> Option<Fault> {
         let part = self.parts().find(|part| !part.is_whole())?;
-        let left = part.value.len() + part.padding.len();
+        let left = part.value.len().saturating_add(part.padding.len());
         let error = DecodeError::AttributeOverrun { attribute: part.kind, length: part.length, left };
         Some(Fault { error, offset: part.offset })
     }
@@ -166,14 +166,14 @@ impl Part<'_> {
     /// Whether value and padding are all there.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.value.len() + self.padding.len() == usize::from(self.length).next_multiple_of(4)
+        self.value.len().saturating_add(self.padding.len()) == usize::from(self.length).next_multiple_of(4)
     }
 
     /// What this attribute vouches for, if it is MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 or FINGERPRINT.
     #[must_use]
     pub fn coverage(&self) -> Option<Coverage> {
         let sealing = matches!(self.kind, MESSAGE_INTEGRITY | MESSAGE_INTEGRITY_SHA256 | FINGERPRINT);
-        let end = self.offset + 4 + usize::from(self.length);
+        let end = self.offset.saturating_add(4).saturating_add(self.length.into());
         let length = u16::try_from(end.checked_sub(HEADER_LEN)?).ok()?;
         sealing.then_some(Coverage { end: self.offset, length })
     }
@@ -213,10 +213,10 @@ impl<'a> Parts<'a> {
         let (&[k0, k1, l0, l1], after) = self.rest.split_first_chunk::<4>()?;
         let (kind, length) = (u16::from_be_bytes([k0, k1]), u16::from_be_bytes([l0, l1]));
         let (value, after) = split(after, usize::from(length));
-        let (padding, after) = split(after, usize::from(length).next_multiple_of(4) - usize::from(length));
+        let (padding, after) = split(after, usize::from(length.wrapping_neg() % 4));
         let part =
             Part { offset: self.offset, kind, length, value, padding, standing: self.seals.place(kind) };
-        self.offset += self.rest.len() - after.len();
+        self.offset = self.offset.saturating_add(self.rest.len().saturating_sub(after.len()));
         self.rest = after;
         Some(part)
     }

@@ -41,6 +41,18 @@
 //! ```
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Bytes of strangers come in here: nothing may panic, and what adds up says what becomes of too much.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unwrap_used,
+    )
+)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -122,6 +122,7 @@ impl Rto {
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "divisors are constants")]
 impl Estimate {
     /// RFC 6298 §2.2.
     fn first(rtt: Duration) -> Self {

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::attribute::{Attribute, Data, XorPeerAddress};
 use crate::door::SocketId;
-use crate::header::TransactionId;
+use crate::header::{HEADER_LEN, TransactionId};
 use crate::{Builder, ChannelData, ChannelNumber, Class, EncodeError, Method};
 
 /// How one application datagram travels: from which socket, to where, behind which header.
@@ -51,9 +51,7 @@ impl SendPlan {
     /// The same over a stream, where every frame ends on a multiple of 4 (RFC 8656 §12.5).
     #[must_use]
     pub fn padded(self) -> Self {
-        let frame = self.headroom() + usize::from(self.len);
-        let tailroom = u8::try_from(frame.next_multiple_of(4) - frame).unwrap_or(0);
-        Self { tailroom, ..self }
+        Self { tailroom: padding(self.headroom().saturating_add(self.len.into())), ..self }
     }
 
     /// Through a relay by a Send indication (RFC 8656 §11.1): 36 bytes in front for an IPv4 peer, 48 for IPv6.
@@ -91,8 +89,7 @@ impl SendPlan {
         u16::try_from(len).ok()?;
         let mut header = [0; MAX_HEADROOM];
         let headroom = indication_header(&mut header, method, peer, id, len).ok()?;
-        let tailroom = u8::try_from(len.next_multiple_of(4) - len).ok()?;
-        Self::with_header(socket, to, header.get(..headroom)?, len, tailroom)
+        Self::with_header(socket, to, header.get(..headroom)?, len, padding(len))
     }
 
     fn with_header(
@@ -135,7 +132,7 @@ impl SendPlan {
     /// Bytes of the whole packet.
     #[must_use]
     pub const fn packet_len(&self) -> usize {
-        self.headroom as usize + self.len as usize + self.tailroom as usize
+        self.headroom().saturating_add(self.len as usize).saturating_add(self.tailroom())
     }
 
     /// The bytes that stand in front of the data; for hosts that send from several buffers.
@@ -160,7 +157,7 @@ impl SendPlan {
         if let Some(front) = packet.get_mut(..self.headroom()) {
             front.copy_from_slice(self.header());
         }
-        if let Some(back) = packet.get_mut(self.headroom() + usize::from(self.len)..) {
+        if let Some(back) = packet.get_mut(self.headroom().saturating_add(self.len.into())..) {
             back.fill(0);
         }
     }
@@ -195,6 +192,11 @@ impl<'p> Forward<'p> {
     }
 }
 
+/// Bytes from here to the next multiple of 4.
+const fn padding(len: usize) -> u8 {
+    (len.wrapping_neg() % 4) as u8
+}
+
 /// A Send indication to an IPv6 peer needs the most.
 const MAX_HEADROOM: usize = 48;
 
@@ -209,9 +211,9 @@ fn indication_header(
     let too_long = EncodeError::BadValue { attribute: Data::TYPE, reason: "more than a message takes" };
     let before_data =
         Builder::new(out, Class::Indication, method, id).attribute(&XorPeerAddress(peer)).finish()?.len();
-    let headroom = before_data + 4;
-    let length =
-        u16::try_from(headroom + len.next_multiple_of(4) - crate::HEADER_LEN).map_err(|_| too_long)?;
+    let headroom = before_data.saturating_add(4);
+    let body = headroom.saturating_add(len.next_multiple_of(4)).saturating_sub(HEADER_LEN);
+    let length = u16::try_from(body).map_err(|_| too_long)?;
     let data_len = u16::try_from(len).map_err(|_| too_long)?;
     if let Some(field) = out.get_mut(2..4) {
         field.copy_from_slice(&length.to_be_bytes());

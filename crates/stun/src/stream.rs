@@ -260,9 +260,9 @@ impl Cutter {
     /// Grows with what came, and never beyond the frame.
     fn hold(&mut self, part: &[u8], frame: usize) {
         let (have, room) = (self.held.len(), self.held.capacity());
-        let need = have + part.len();
+        let need = have.saturating_add(part.len());
         if need > room {
-            self.held.reserve_exact(room.saturating_mul(2).clamp(need, frame.max(need)) - have);
+            self.held.reserve_exact(room.saturating_mul(2).clamp(need, frame.max(need)).saturating_sub(have));
         }
         self.held.extend_from_slice(part);
     }

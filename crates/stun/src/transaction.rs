@@ -208,7 +208,7 @@ impl Transaction {
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Fired> {
         match self.state {
             State::Retransmitting { sent, next, wait } if now >= next => {
-                let sent = sent + 1;
+                let sent = sent.saturating_add(1);
                 if let Some(at) = self.recent.get_mut(place(sent)) {
                     *at = now;
                 }

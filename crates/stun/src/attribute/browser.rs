@@ -73,14 +73,14 @@ macro_rules! list_attribute {
             /// A list from its value as it came or is to be sent; cut to whole numbers.
             #[must_use]
             pub fn from_bytes(value: &'a [u8]) -> Self {
-                let whole = value.len() - value.len() % size_of::<$int>();
-                Self(value.get(..whole).unwrap_or_default())
+                let (whole, _) = value.as_chunks::<{ size_of::<$int>() }>();
+                Self(whole.as_flattened())
             }
 
             /// The numbers.
             pub fn iter(&self) -> impl Iterator<Item = $int> + 'a {
-                let chunks = self.0.chunks_exact(size_of::<$int>());
-                chunks.filter_map(|chunk| chunk.try_into().ok()).map(<$int>::from_be_bytes)
+                let (numbers, _) = self.0.as_chunks();
+                numbers.iter().copied().map(<$int>::from_be_bytes)
             }
         }
 

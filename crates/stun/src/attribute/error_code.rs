@@ -76,7 +76,7 @@ impl<'a> Attribute<'a> for ErrorCode<'a> {
     }
 
     fn encoded_len(&self) -> usize {
-        4 + self.reason.len()
+        self.reason.len().saturating_add(4)
     }
 
     fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {
@@ -114,7 +114,7 @@ impl<'a> Attribute<'a> for AddressErrorCode<'a> {
     }
 
     fn encoded_len(&self) -> usize {
-        4 + self.reason.len()
+        self.reason.len().saturating_add(4)
     }
 
     fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {
@@ -131,7 +131,8 @@ impl<'a> Attribute<'a> for AddressErrorCode<'a> {
 /// Hundreds in the low three bits of one byte, the rest in the next; other bits are reserved and ignored.
 fn code(class: u8, number: u8) -> Option<u16> {
     let class = class & 0x07;
-    ((3..=6).contains(&class) && number < 100).then(|| u16::from(class) * 100 + u16::from(number))
+    let hundreds = u16::from(class).saturating_mul(100);
+    ((3..=6).contains(&class) && number < 100).then(|| hundreds.saturating_add(number.into()))
 }
 
 /// The reason as far as it is UTF-8: the code is to be obeyed though its words be garbled.
@@ -184,7 +185,7 @@ impl<'a> Attribute<'a> for UnknownAttributes<'a> {
     }
 
     fn encoded_len(&self) -> usize {
-        2 * self.iter().count()
+        self.iter().count().saturating_mul(2)
     }
 
     fn encode(&self, out: &mut [u8], _: TransactionId) -> Result<(), EncodeError> {

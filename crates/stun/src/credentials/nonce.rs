@@ -103,7 +103,7 @@ fn seconds(now: Instant) -> u64 {
 /// The digit at this place of the base64 of 64 bits, which is eleven digits, the last of four bits.
 fn base64_digit(bits: u64, place: usize) -> char {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let six = (u128::from(bits) << 2) >> (60_usize.saturating_sub(6 * place)) & 0x3F;
+    let six = (u128::from(bits) << 2) >> (60_usize.saturating_sub(place.saturating_mul(6))) & 0x3F;
     char::from(usize::try_from(six).ok().and_then(|six| ALPHABET.get(six)).copied().unwrap_or(b'A'))
 }
 

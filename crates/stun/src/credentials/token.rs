@@ -114,7 +114,7 @@ impl<'a> TokenBlock<'a> {
         let too_long = bad_value("the session key has more than 65,535 bytes");
         let length = u16::try_from(self.session_key.len()).map_err(|_| too_long)?;
         let lifetime = u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX);
-        let mut plain = Zeroizing::new(Vec::with_capacity(2 + self.session_key.len() + 8 + 4));
+        let mut plain = Zeroizing::new(Vec::with_capacity(self.session_key.len().saturating_add(2 + 8 + 4)));
         plain.extend(length.to_be_bytes());
         plain.extend(self.session_key);
         plain.extend(timestamp::write(self.made).to_be_bytes());
@@ -227,7 +227,8 @@ mod timestamp {
     const NANOS: u32 = 1_000_000_000 / 64_000;
 
     pub(super) fn read(bits: u64) -> Duration {
-        Duration::from_secs(bits >> 16) + Duration::from_nanos(u64::from(NANOS) * (bits & 0xFFFF))
+        let nanos = u64::from(NANOS).saturating_mul(bits & 0xFFFF);
+        Duration::from_secs(bits >> 16).saturating_add(Duration::from_nanos(nanos))
     }
 
     pub(super) fn write(time: Duration) -> u64 {
