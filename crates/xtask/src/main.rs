@@ -11,6 +11,7 @@ mod interop;
 mod licences;
 mod no_std;
 mod step;
+mod tshark;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -65,6 +66,7 @@ const STEPS: &[Step] = &[
         run: conformance::on_loopback,
     },
     Step { name: "fuzz", purpose: "every fuzz target holds for 10 seconds", run: fuzz::check },
+    Step { name: "tshark", purpose: "tshark and floe decode see the same in every field", run: tshark::run },
     Step { name: "interop", purpose: "floe, coturn and aioice understand each other", run: interop::run },
 ];
 
