@@ -361,6 +361,30 @@ fn channel_data_and_packets_behind_their_length_are_cut_too() {
     assert_eq!(of_tcp(&[tcp(0, SYN, b""), tcp(1, NONE, &ice[..31]), tcp(32, NONE, &ice[31..])]), [1, 2]);
 }
 
+/// RFC 6062 §5.4: then the connection carries what the peers say to each other, both ways.
+#[test]
+fn behind_a_connection_bind_other_streams_begin() {
+    let of = |class, method| {
+        let mut buf = [0; 20];
+        let builder = Builder::new(&mut buf, class, method, TransactionId::from([1; 12]));
+        builder.finish().unwrap().to_vec()
+    };
+    let framed = |packet: &[u8]| [&u16::try_from(packet.len()).unwrap().to_be_bytes(), packet].concat();
+    let (asked, done) =
+        (of(Class::Request, Method::CONNECTION_BIND), of(Class::Success, Method::CONNECTION_BIND));
+    let packets = [
+        tcp_between(A, B, 0, SYN, b""),
+        tcp_between(B, A, 0, SYN, b""),
+        tcp_between(A, B, 1, NONE, &asked),
+        tcp_between(B, A, 1, NONE, &[done, framed(&message(1))].concat()),
+        tcp_between(A, B, 21, NONE, &framed(&message(2))),
+        tcp_between(A, B, 51, NONE, &framed(b"\x16\xFE\xFDis DTLS")),
+    ];
+    let (told, summary) = decode(&pcap(RAW, &packets));
+    assert_eq!((&summary["messages"], &summary["refused"]), (&4.into(), &0.into()), "{told:?}");
+    assert_eq!(priorities(&told[2..]), [1, 2]);
+}
+
 #[test]
 fn a_capture_may_begin_in_the_middle_of_a_connection() {
     let rest = &message(1)[7..];

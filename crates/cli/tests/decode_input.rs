@@ -12,13 +12,14 @@ mod program;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{env, fs, iter, thread};
 
 use floe_stun::attribute::*;
 use floe_stun::credentials::Credentials;
 use floe_stun::{Builder, Class, Key, Method, Password, TransactionId};
-use program::{floe, json_lines, run, stderr};
+use program::{PATIENCE, Program, floe, json_lines, run, stderr};
 use serde_json::{Value, json};
 
 /// A check of RFC 5769 §2.1, whose password is known.
@@ -184,6 +185,20 @@ fn what_stands_behind_the_seal_is_shown_as_not_visible() {
     );
 }
 
+/// RFC 8489 §14.7: a CRC that is right vouches for nothing if something follows.
+#[test]
+fn a_fingerprint_that_is_not_the_last_is_wrong() {
+    let mut bytes = message(|builder| builder.fingerprint().finish().unwrap());
+    bytes.extend([0x80, 0x22, 0, 0]);
+    bytes[3] += 4;
+    let told_wrong = told(&[&hex(&bytes)]);
+    let right = told_wrong["notes"].to_string().split("it should be ").nth(1).unwrap()[..8].to_owned();
+    let digits = hex(&bytes).replace(&hex(&bytes[24..28]), &right);
+    let told_right = told(&[&digits]);
+    assert!(!told_right["notes"].to_string().contains("it should be"), "{told_right}");
+    assert_eq!(told_right["fingerprint"], false);
+}
+
 #[test]
 fn unknown_attributes_are_told_by_number_class_and_digits() {
     let bytes = message(|builder| {
@@ -346,7 +361,10 @@ fn nothing_that_is_shown_reaches_the_terminal_as_a_command() {
     let candidate = format!("candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host x {nasty}");
     let description =
         format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={}\r\nt=0 0\r\n", nasty.replace(['\r', '\n'], ""));
-    for input in [&bytes[..], candidate.as_bytes(), description.as_bytes(), nasty.as_bytes()] {
+    let turned = "candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host a\u{202E}b c";
+    let inputs =
+        [&bytes[..], candidate.as_bytes(), description.as_bytes(), nasty.as_bytes(), turned.as_bytes()];
+    for input in inputs {
         let shown = with_input(&["-"], input).stdout;
         let shown = String::from_utf8(shown).unwrap();
         assert!(!shown.contains(['\x1b', '\x07', '\r', '\u{202E}', '\u{9b}']), "{shown:?}");
@@ -381,17 +399,14 @@ fn each_line_is_answered_by_one_object() {
 /// A line is answered before the next is asked for.
 #[test]
 fn a_program_may_ask_line_by_line() {
-    let mut command = floe(&["decode", "--lines", "--json", "-"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut ask, mut answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let (sender, answers) = mpsc::channel();
+    let mut program = Program::start(&["decode", "--lines", "--json", "-"], (), sender);
     for n in 0..3_u8 {
-        writeln!(ask, "400{n}000100").unwrap();
-        let mut answer = String::new();
-        answers.read_line(&mut answer).unwrap();
+        program.say(&format!("400{n}000100"));
+        let answer = answers.recv_timeout(PATIENCE).unwrap().1.unwrap();
         assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["channel"], 0x4000 + u16::from(n));
     }
-    drop(ask);
-    assert!(child.wait().unwrap().success());
+    assert!(program.succeeded());
 }
 
 #[test]

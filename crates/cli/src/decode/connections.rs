@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::keys::Keys;
 use super::packet::{Flow, Segment};
 use super::report::Decoded;
-use super::stream::Reader;
+use super::stream::{self, Reader};
 
 /// All directions that may carry STUN.
 #[derive(Debug)]
@@ -45,6 +45,11 @@ impl Connections {
         let direction = self.directions.entry(flow).or_insert_with(|| Direction::begin(&segment));
         let told = direction.take(segment, is_turn, keys);
         self.gaps += std::mem::take(&mut direction.gaps);
+        if told.iter().any(stream::hands_over)
+            && let Some(back) = self.directions.get_mut(&flow.back())
+        {
+            back.reader = Reader::new();
+        }
         told
     }
 

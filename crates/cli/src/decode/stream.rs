@@ -1,7 +1,7 @@
 //! One direction of a TCP connection, cut into messages.
 
 use floe_stun::stream::{Cutter, Frame, Framing, StreamError};
-use floe_stun::{ChannelData, MAGIC_COOKIE, Message};
+use floe_stun::{ChannelData, MAGIC_COOKIE, Message, Method};
 
 use super::keys::Keys;
 use super::message;
@@ -33,9 +33,14 @@ impl Reader {
         match self {
             Self::Foreign => Vec::new(),
             Self::Reading(cutter) => {
-                let (told, broken) = cut(cutter, data, keys);
-                if broken {
-                    *self = Self::Foreign;
+                let Cut { mut told, rest } = cut(cutter, data, keys);
+                match rest {
+                    Rest::None => {}
+                    Rest::Broken => *self = Self::Foreign,
+                    Rest::Another(rest) => {
+                        *self = Self::new();
+                        told.extend(self.take(rest, false, keys));
+                    }
                 }
                 told
             }
@@ -86,19 +91,43 @@ pub(crate) fn decode_whole(stream: &[u8], keys: &Keys) -> Vec<Decoded> {
     told
 }
 
-/// The frames that `data` ends, and whether the stream broke.
-fn cut(cutter: &mut Cutter, mut data: &[u8], keys: &Keys) -> (Vec<Decoded>, bool) {
+/// What came of some bytes.
+struct Cut<'d> {
+    told: Vec<Decoded>,
+    rest: Rest<'d>,
+}
+
+enum Rest<'d> {
+    /// All has been read.
+    None,
+    /// The stream is none of ours any more.
+    Broken,
+    /// Another stream begins: what a peer sends (RFC 6062 §5.4).
+    Another(&'d [u8]),
+}
+
+/// The frames that `data` ends.
+fn cut<'d>(cutter: &mut Cutter, mut data: &'d [u8], keys: &Keys) -> Cut<'d> {
     let mut told = Vec::new();
     loop {
         match cutter.cut(&mut data) {
-            Ok(None) => return (told, false),
+            Ok(None) => return Cut { told, rest: Rest::None },
             Ok(Some(frame)) => told.extend(decode(frame, keys)),
             Err(error) => {
                 told.push(Decoded::bad(Input::Stream, What::Unknown, word(error), &error.to_string()));
-                return (told, true);
+                return Cut { told, rest: Rest::Broken };
             }
         }
+        if told.last().is_some_and(hands_over) {
+            return Cut { told, rest: Rest::Another(data) };
+        }
     }
+}
+
+/// Whether a connection with a server becomes one with a peer behind this: a ConnectionBind that succeeded.
+pub(crate) fn hands_over(decoded: &Decoded) -> bool {
+    let What::Stun(message) = &decoded.what else { return false };
+    message.class == Some("success") && message.method_number == Some(Method::CONNECTION_BIND.number())
 }
 
 fn decode(frame: Frame<'_>, keys: &Keys) -> Option<Decoded> {
