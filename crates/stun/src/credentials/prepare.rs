@@ -52,8 +52,21 @@ pub fn opaque_string(text: &str) -> Result<String, NotOpaque> {
 fn prepare(text: &str) -> Result<String, NotOpaque> {
     use precis_profiles::precis_core::profile::PrecisFastInvocation;
 
-    let prepared = precis_profiles::OpaqueString::enforce(text).map_err(|_| NotOpaque::Forbidden)?;
-    Ok(prepared.into_owned())
+    let enforce = |text: &str| {
+        let enforced = precis_profiles::OpaqueString::enforce(text).map_err(|_| NotOpaque::Forbidden)?;
+        Ok(String::from(enforced))
+    };
+    // What comes out need not be stable: NFC makes characters of others that are forbidden themselves. Three more times
+    // are enough, or the text is refused (RFC 8265 §5).
+    let mut prepared = enforce(text)?;
+    for _ in 0..3 {
+        let again = enforce(&prepared)?;
+        if again == prepared {
+            return Ok(prepared);
+        }
+        prepared = again;
+    }
+    Err(NotOpaque::Forbidden)
 }
 
 #[cfg(not(feature = "precis"))]
@@ -87,6 +100,19 @@ mod tests {
         assert_eq!(opaque_string("my cat is a \u{9}by"), Err(NotOpaque::Forbidden), "TAB");
         assert_eq!(opaque_string("pass\u{ad}word"), Err(NotOpaque::Forbidden), "SOFT HYPHEN");
         assert_eq!(opaque_string("e\u{301}").as_deref(), Ok("\u{e9}"), "NFC");
+    }
+
+    /// RFC 8265 §5: a text that is prepared is one that can be prepared.
+    #[cfg(feature = "precis")]
+    #[test]
+    fn what_becomes_a_forbidden_character_is_forbidden() {
+        assert_eq!(opaque_string("\u{b7}"), Err(NotOpaque::Forbidden), "MIDDLE DOT, but between two l");
+        assert_eq!(
+            opaque_string("\u{387}"),
+            Err(NotOpaque::Forbidden),
+            "GREEK ANO TELEIA, in NFC a MIDDLE DOT"
+        );
+        assert_eq!(opaque_string("l\u{387}l").as_deref(), Ok("l\u{b7}l"));
     }
 
     #[cfg(not(feature = "precis"))]
