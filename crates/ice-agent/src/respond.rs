@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use floe_stun::attribute::Attribute;
 use floe_stun::attribute::{
     ErrorCode, Priority, TransmitCounter, UnknownAttributes, UseCandidate, Username, XorMappedAddress,
 };
@@ -77,7 +76,8 @@ impl Session {
         if !unknown.is_empty() {
             return Ok(Verdict::UnknownAttributes(unknown));
         }
-        let (Some(Priority(priority)), Ok(claim)) = (check.find(), Claim::of(check)) else {
+        let (priority, controlling, controlled, name, nominates) = check.find_all();
+        let (Some(Priority(priority)), Ok(claim)) = (priority, Claim::of(controlling, controlled)) else {
             return Ok(Verdict::Error(ErrorCode::BAD_REQUEST));
         };
         match claim.map_or(Conflict::None, |claim| shared.stance.meet(claim, shared.config.lite)) {
@@ -85,10 +85,13 @@ impl Session {
             Conflict::Yielded => self.handle_role_change(shared),
             Conflict::None => {}
         }
-        let ufrag =
-            check.find().and_then(|Username(name)| name.split_once(':')).map_or("", |(_, theirs)| theirs);
+        let ufrag = match name {
+            Some(Username(name)) => name.split_once(':').map_or("", |(_, theirs)| theirs),
+            None => "",
+        };
         let pair = self.learn(shared, via, from, priority, ufrag).ok_or(Dropped::LimitReached)?;
-        self.handle_heard(shared, pair, check.has(UseCandidate::TYPE));
+        let nominates: Option<Result<UseCandidate, _>> = nominates;
+        self.handle_heard(shared, pair, nominates.is_some());
         Ok(Verdict::Success)
     }
 

@@ -1,8 +1,7 @@
 //! Controlling or controlled, and what happens when both think the same (RFC 8445 §6.1.1, §7.3.1.1).
 
-use floe_stun::Chance;
-use floe_stun::Message;
 use floe_stun::attribute::{IceControlled, IceControlling};
+use floe_stun::{Chance, DecodeError};
 
 use crate::config::Role;
 
@@ -89,10 +88,12 @@ impl Stance {
 pub(crate) struct BadClaim;
 
 impl Claim {
-    /// What the message claims. There are old peers that claim nothing: a conflict with them cannot be seen.
-    pub(crate) fn of(message: &Message<'_>) -> Result<Option<Self>, BadClaim> {
-        let claims = (message.get::<IceControlling>(), message.get::<IceControlled>());
-        let (role, tie_breaker) = match claims {
+    /// What a check claims. There are old peers that claim nothing: a conflict with them cannot be seen.
+    pub(crate) const fn of(
+        controlling: Option<Result<IceControlling, DecodeError>>,
+        controlled: Option<Result<IceControlled, DecodeError>>,
+    ) -> Result<Option<Self>, BadClaim> {
+        let (role, tie_breaker) = match (controlling, controlled) {
             (None, None) => return Ok(None),
             (Some(Ok(IceControlling(tie_breaker))), None) => (Role::Controlling, tie_breaker),
             (None, Some(Ok(IceControlled(tie_breaker)))) => (Role::Controlled, tie_breaker),

@@ -1,17 +1,49 @@
 //! Several attributes of a message in one pass over it.
 
-use crate::Message;
 use crate::attribute::Attribute;
+use crate::{DecodeError, Message, TransactionId};
 
-/// What [`Message::find_all`] can return: tuples of two to six `Option`s of attributes.
+/// What [`Message::find_all`] can return: tuples of two to six [`Field`]s.
 pub trait Fields<'a>: Sized {
     /// Reads them from a message.
     fn read(message: &Message<'a>) -> Self;
 }
 
+/// One of the [`Fields`]: `Option<A>` as by [`Message::find`], or `Option<Result<A, DecodeError>>` as by
+/// [`Message::get`].
+pub trait Field<'a>: Sized {
+    /// The type of the attribute.
+    const TYPE: u16;
+    /// What it is when there is no such attribute.
+    const ABSENT: Self;
+
+    /// Reads its value.
+    fn read(value: &'a [u8], id: TransactionId) -> Self;
+}
+
+impl<'a, A: Attribute<'a>> Field<'a> for Option<A> {
+    const TYPE: u16 = A::TYPE;
+    const ABSENT: Self = None;
+
+    #[inline]
+    fn read(value: &'a [u8], id: TransactionId) -> Self {
+        A::decode(value, id).ok()
+    }
+}
+
+impl<'a, A: Attribute<'a>> Field<'a> for Option<Result<A, DecodeError>> {
+    const TYPE: u16 = A::TYPE;
+    const ABSENT: Self = None;
+
+    #[inline]
+    fn read(value: &'a [u8], id: TransactionId) -> Self {
+        Some(A::decode(value, id))
+    }
+}
+
 macro_rules! fields {
     ($($name:ident $found:ident),+) => {
-        impl<'a, $($name: Attribute<'a>),+> Fields<'a> for ($(Option<$name>,)+) {
+        impl<'a, $($name: Field<'a>),+> Fields<'a> for ($($name,)+) {
             #[inline]
             fn read(message: &Message<'a>) -> Self {
                 // The first of its type counts, even if it is malformed.
@@ -19,11 +51,11 @@ macro_rules! fields {
                 for raw in message.attributes() {
                     $(if raw.kind == $name::TYPE {
                         if $found.is_none() {
-                            $found = Some($name::decode(raw.value, message.id()).ok());
+                            $found = Some($name::read(raw.value, message.id()));
                         }
                     } else)+ {}
                 }
-                ($($found.flatten(),)+)
+                ($($found.unwrap_or($name::ABSENT),)+)
             }
         }
     };

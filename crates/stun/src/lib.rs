@@ -101,7 +101,7 @@ pub use door::{
     RequestId, SocketId, Transmit, Transport, Why,
 };
 pub use error::{DecodeError, EncodeError, IntegrityError, UriError};
-pub use fields::Fields;
+pub use fields::{Field, Fields};
 pub use header::{HEADER_LEN, MAGIC_COOKIE, MAX_MESSAGE, TransactionId};
 pub use instant::Instant;
 pub use integrity::{Authenticated, Integrity, Key, Password, userhash};

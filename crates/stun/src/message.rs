@@ -115,7 +115,8 @@ impl<'a> Message<'a> {
         self.get().and_then(Result::ok)
     }
 
-    /// Several attributes, each as by [`Self::find`], in one pass over the message.
+    /// Several attributes in one pass over the message: `Option<A>` as by [`Self::find`], `Option<Result<A, _>>` as
+    /// by [`Self::get`].
     ///
     /// ```
     /// use floe_stun::attribute::{IceControlling, Priority, UseCandidate};
@@ -126,10 +127,8 @@ impl<'a> Message<'a> {
     /// let builder = builder.attribute(&Priority(1_845_494_271)).attribute(&IceControlling(5));
     /// let message = Message::decode(builder.finish().unwrap()).unwrap();
     ///
-    /// let (priority, controlling, nominates) = message.find_all();
-    /// assert_eq!(priority, Some(Priority(1_845_494_271)));
-    /// assert_eq!(controlling, Some(IceControlling(5)));
-    /// assert_eq!(nominates, None::<UseCandidate>);
+    /// let found: (Option<Priority>, Option<IceControlling>, Option<UseCandidate>) = message.find_all();
+    /// assert_eq!(found, (Some(Priority(1_845_494_271)), Some(IceControlling(5)), None));
     /// ```
     #[must_use]
     pub fn find_all<F: Fields<'a>>(&self) -> F {
@@ -236,7 +235,7 @@ impl fmt::Debug for Message<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribute::{IceControlling, Priority, Software, UseCandidate, Username};
+    use crate::attribute::{IceControlled, IceControlling, Priority, Software, UseCandidate, Username};
     use crate::{Builder, Key};
 
     fn message(build: impl FnOnce(Builder<'_>) -> Result<usize, crate::EncodeError>) -> alloc::vec::Vec<u8> {
@@ -279,11 +278,13 @@ mod tests {
         });
         let message = Message::decode(&bytes).unwrap();
 
-        let found: (Option<Priority>, Option<Username<'_>>, Option<IceControlling>, Option<UseCandidate>) =
-            message.find_all();
-
-        assert_eq!(found, (Some(priority), Some(Username("one")), None, None));
-        assert_eq!(found, (message.find(), message.find(), message.find(), message.find()));
+        let (number, name, nominates): (_, _, Option<UseCandidate>) = message.find_all();
+        assert_eq!((number, name, nominates), (Some(priority), Some(Username("one")), None));
+        let (controlling, controlled) = message.find_all();
+        assert_eq!((controlling, controlled), (None::<IceControlling>, None::<IceControlled>));
+        let (controlling, number) = message.find_all();
+        assert_eq!(controlling, message.get::<IceControlling>());
+        assert!(matches!((controlling, number), (Some(Err(_)), Some(Ok(Priority(7))))));
     }
 
     #[test]

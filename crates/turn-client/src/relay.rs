@@ -32,13 +32,11 @@ pub(crate) fn read_indication<'p>(message: &Message<'p>) -> Result<(SocketAddr, 
     if message.unknown_required().next().is_some() {
         return Err(Dropped::UnknownAttribute);
     }
-    let XorPeerAddress(peer) = message.find().ok_or(Dropped::MissingAttribute)?;
-    let content = message
-        .find()
-        .map(|Data(data)| Content::Data(data))
-        .or_else(|| message.find().map(Content::Icmp))
-        .ok_or(Dropped::MissingAttribute)?;
-    Ok((plain(peer), content))
+    match message.find_all() {
+        (Some(XorPeerAddress(peer)), Some(Data(data)), _) => Ok((plain(peer), Content::Data(data))),
+        (Some(XorPeerAddress(peer)), None, Some(icmp)) => Ok((plain(peer), Content::Icmp(icmp))),
+        _ => Err(Dropped::MissingAttribute),
+    }
 }
 
 /// One form for one address: IPv4 is IPv4 even where IPv6 wraps it, and no scope or flow makes a difference.

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use floe_stun::attribute::{Attribute, Data, DontFragment, IcmpAttribute, XorPeerAddress};
+use floe_stun::attribute::{Data, DontFragment, IcmpAttribute, XorPeerAddress};
 use floe_stun::{ChannelData, Dropped, Forward, Icmp, Message, SendPlan, SocketId};
 
 use crate::Relayed;
@@ -30,10 +30,11 @@ impl Server {
         message: &Message<'p>,
     ) -> Result<Forward<'p>, Dropped> {
         let allocation = self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
-        if message.unknown_required().next().is_some() || message.has(DontFragment::TYPE) {
+        let (peer, data, whole): (_, _, Option<Result<DontFragment, _>>) = message.find_all();
+        if whole.is_some() || message.unknown_required().next().is_some() {
             return Err(Dropped::UnknownAttribute);
         }
-        let (Some(XorPeerAddress(peer)), Some(Data(data))) = (message.find(), message.find()) else {
+        let (Some(XorPeerAddress(peer)), Some(Data(data))) = (peer, data) else {
             return Err(Dropped::MissingAttribute);
         };
         if peer.port() == 0 {
