@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::candidate::CandidateRef;
+use crate::class::Class;
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::data_channel::{read_max_message_size, read_sctp_port};
 use crate::dtls::{Fingerprint, Setup, TlsId};
-use crate::error::{ParseError, ParseErrorKind};
+use crate::error::ParseError;
 use crate::ice::{IceOptions, RemoteCandidate, read_pacing, read_remote_candidates, write_remote_candidates};
-use crate::scan::{AttributeLine, Field, is_token_byte};
+use crate::scan::{AttributeLine, Field};
 
 /// An attribute, by its name. `Display` writes it without `a=`.
 ///
@@ -99,36 +100,54 @@ impl<'a> Attribute<'a> {
     pub fn parse(line: &'a str) -> Result<Self, ParseError> {
         let attribute = AttributeLine::split(line);
         attribute.check_controls()?;
-        Self::from_line(attribute)
+        Self::read(attribute.line().text)
     }
 
-    fn from_line(line: AttributeLine<'a>) -> Result<Self, ParseError> {
-        match Self::known(line)? {
-            Some(known) => Ok(known),
-            None => {
-                let value = line.value_if_any().map(|field| field.text);
-                Ok(Self::Other(RawAttribute { name: line.name.text, value }))
-            }
-        }
-    }
-
-    /// Reads a line in which there is no NUL, CR or LF. `None` stands for one of the others, of which most are: it is
-    /// checked, and no value is made of it.
-    pub(crate) fn known(line: AttributeLine<'a>) -> Result<Option<Self>, ParseError> {
-        if let Some(read) = reader(line.name.text) {
-            return read(line).map(Some);
-        }
-        let name = read_name(line.name)?;
+    /// Reads a line in which there is no NUL, CR or LF.
+    pub(crate) fn read(line: &'a str) -> Result<Self, ParseError> {
+        let line = AttributeLine::of_line(line);
+        let name = line.name();
         // RFC 8840 section 9.2: the names of ICE match in any case. Few names have an upper case at all.
-        if name.bytes().any(|b| b.is_ascii_uppercase())
-            && let Some(read) = reader(&name.to_ascii_lowercase())
-        {
-            return read(line).map(Some);
+        let known = match Name::of(name.text) {
+            None if !Class::LOW_TOKEN.makes(name.text) => Name::of(&read_name(name)?.to_ascii_lowercase()),
+            known => known,
+        };
+        match known {
+            Some(known) => Self::named(known, line),
+            None => Self::other(line),
         }
-        match line.value_if_any() {
-            Some(value) if value.text.is_empty() => Err(value.end_error("a value")),
-            _ => Ok(None),
+    }
+
+    /// A group may be as long as a line can be, the others keep to [`MAX_ICE_LINE`](crate::MAX_ICE_LINE).
+    fn named(name: Name, line: AttributeLine<'a>) -> Result<Self, ParseError> {
+        match name {
+            Name::Candidate => CandidateRef::read(&mut line.short_value()?.fields()).map(Self::Candidate),
+            Name::RemoteCandidates => read_remote_candidates(line.short_value()?).map(Self::RemoteCandidates),
+            Name::Ufrag => IceUfrag::from_value(line.short_value()?).map(Self::Ufrag),
+            Name::Pwd => IcePwd::from_value(line.short_value()?).map(Self::Pwd),
+            Name::Options => IceOptions::from_value(line.short_value()?).map(Self::Options),
+            Name::EndOfCandidates => line.check_flag().map(|()| Self::EndOfCandidates),
+            Name::Lite => line.check_flag().map(|()| Self::Lite),
+            Name::Pacing => read_pacing(line.short_value()?).map(Self::Pacing),
+            Name::Mismatch => line.check_flag().map(|()| Self::Mismatch),
+            Name::Group => Group::from_value(line.value()?).map(Self::Group),
+            Name::Mid => line.short_value()?.token(MID).map(Self::Mid),
+            Name::BundleOnly => line.check_flag().map(|()| Self::BundleOnly),
+            Name::Setup => Setup::from_value(line.short_value()?).map(Self::Setup),
+            Name::Fingerprint => Fingerprint::from_value(line.short_value()?).map(Self::Fingerprint),
+            Name::TlsId => TlsId::from_value(line.short_value()?).map(Self::TlsId),
+            Name::SctpPort => read_sctp_port(line.short_value()?).map(Self::SctpPort),
+            Name::MaxMessageSize => read_max_message_size(line.short_value()?).map(Self::MaxMessageSize),
+            Name::Direction(direction) => line.check_flag().map(|()| Self::Direction(direction)),
         }
+    }
+
+    fn other(line: AttributeLine<'a>) -> Result<Self, ParseError> {
+        let value = line.value_if_any();
+        if let Some(empty) = value.filter(|value| value.text.is_empty()) {
+            return Err(empty.end_error("a value"));
+        }
+        Ok(Self::Other(RawAttribute { name: line.name().text, value: value.map(|value| value.text) }))
     }
 }
 
@@ -158,6 +177,21 @@ impl fmt::Display for Attribute<'_> {
     }
 }
 
+impl<'a> RawAttribute<'a> {
+    /// An attribute of your own, to be written.
+    ///
+    /// # Errors
+    ///
+    /// The name is no token, or the value is empty or holds NUL, CR or LF.
+    pub fn new(name: &'a str, value: Option<&'a str>) -> Result<Self, ParseError> {
+        Field { text: name, column: 1 }.token("the name of an attribute")?;
+        if let Some(value) = value {
+            Field { text: value, column: 1 }.byte_string("a value without NUL, CR or LF")?;
+        }
+        Ok(Self { name, value })
+    }
+}
+
 impl fmt::Display for RawAttribute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value {
@@ -170,7 +204,7 @@ impl fmt::Display for RawAttribute<'_> {
 impl<'a> Group<'a> {
     fn from_value(value: Field<'a>) -> Result<Self, ParseError> {
         let mut fields = value.fields();
-        let semantics = fields.need(SEMANTICS)?.token(SEMANTICS)?;
+        let semantics = fields.need_of(Class::TOKEN, SEMANTICS)?;
         let mids = fields.rest().map_or("", |rest| rest.text);
         fields.try_for_each(|mid| mid.token(MID).map(|_| ()))?;
         Ok(Self { semantics, mids })
@@ -214,49 +248,62 @@ impl fmt::Display for Direction {
 
 /// A token. What is none may be a password behind a name that lost its colon: only the wrong character is shown.
 fn read_name(name: Field<'_>) -> Result<&str, ParseError> {
-    name.token(NAME).map_err(|error| {
-        let wrong = name.find(|c| !u8::try_from(c).is_ok_and(is_token_byte));
-        wrong.map_or(error, |wrong| wrong.error(ParseErrorKind::Malformed, NAME))
-    })
+    name.check_each(Class::TOKEN, NAME)?;
+    name.token(NAME)
 }
 
-/// A `mid` is a token (RFC 5888 section 4).
-fn read_mid(value: Field<'_>) -> Result<&str, ParseError> {
-    value.token(MID)
+/// The attributes that have a value of their own.
+#[derive(Clone, Copy)]
+enum Name {
+    Candidate,
+    RemoteCandidates,
+    Ufrag,
+    Pwd,
+    Options,
+    EndOfCandidates,
+    Lite,
+    Pacing,
+    Mismatch,
+    Group,
+    Mid,
+    BundleOnly,
+    Setup,
+    Fingerprint,
+    TlsId,
+    SctpPort,
+    MaxMessageSize,
+    Direction(Direction),
 }
 
-type Reader<'a> = fn(AttributeLine<'a>) -> Result<Attribute<'a>, ParseError>;
-
-/// How the attributes that have a value of their own are read. A group may be as long as a line can be, the others
-/// keep to [`MAX_ICE_LINE`](crate::MAX_ICE_LINE).
-fn reader<'a>(name: &str) -> Option<Reader<'a>> {
-    use Attribute as A;
-    // By length first: most names are told apart by that alone.
-    let read: Reader<'a> = match (name.len(), name) {
-        (3, "mid") => |a| read_mid(a.short_value()?).map(A::Mid),
-        (5, "setup") => |a| Setup::from_value(a.short_value()?).map(A::Setup),
-        (5, "group") => |a| Group::from_value(a.value()?).map(A::Group),
-        (6, "tls-id") => |a| TlsId::from_value(a.short_value()?).map(A::TlsId),
-        (7, "ice-pwd") => |a| IcePwd::from_value(a.short_value()?).map(A::Pwd),
-        (8, "ice-lite") => |a| a.check_flag().map(|()| A::Lite),
-        (8, "sendrecv") => |a| a.check_flag().map(|()| A::Direction(Direction::SendRecv)),
-        (8, "sendonly") => |a| a.check_flag().map(|()| A::Direction(Direction::SendOnly)),
-        (8, "recvonly") => |a| a.check_flag().map(|()| A::Direction(Direction::RecvOnly)),
-        (8, "inactive") => |a| a.check_flag().map(|()| A::Direction(Direction::Inactive)),
-        (9, "candidate") => |a| CandidateRef::from_value(a.short_value()?).map(A::Candidate),
-        (9, "ice-ufrag") => |a| IceUfrag::from_value(a.short_value()?).map(A::Ufrag),
-        (9, "sctp-port") => |a| read_sctp_port(a.short_value()?).map(A::SctpPort),
-        (10, "ice-pacing") => |a| read_pacing(a.short_value()?).map(A::Pacing),
-        (11, "fingerprint") => |a| Fingerprint::from_value(a.short_value()?).map(A::Fingerprint),
-        (11, "ice-options") => |a| IceOptions::from_value(a.short_value()?).map(A::Options),
-        (11, "bundle-only") => |a| a.check_flag().map(|()| A::BundleOnly),
-        (12, "ice-mismatch") => |a| a.check_flag().map(|()| A::Mismatch),
-        (16, "max-message-size") => |a| read_max_message_size(a.short_value()?).map(A::MaxMessageSize),
-        (17, "end-of-candidates") => |a| a.check_flag().map(|()| A::EndOfCandidates),
-        (17, "remote-candidates") => |a| read_remote_candidates(a.short_value()?).map(A::RemoteCandidates),
-        _ => return None,
-    };
-    Some(read)
+impl Name {
+    #[inline]
+    fn of(name: &str) -> Option<Self> {
+        // By length first: most names are told apart by that alone.
+        Some(match (name.len(), name) {
+            (3, "mid") => Self::Mid,
+            (5, "setup") => Self::Setup,
+            (5, "group") => Self::Group,
+            (6, "tls-id") => Self::TlsId,
+            (7, "ice-pwd") => Self::Pwd,
+            (8, "ice-lite") => Self::Lite,
+            (8, "sendrecv") => Self::Direction(Direction::SendRecv),
+            (8, "sendonly") => Self::Direction(Direction::SendOnly),
+            (8, "recvonly") => Self::Direction(Direction::RecvOnly),
+            (8, "inactive") => Self::Direction(Direction::Inactive),
+            (9, "candidate") => Self::Candidate,
+            (9, "ice-ufrag") => Self::Ufrag,
+            (9, "sctp-port") => Self::SctpPort,
+            (10, "ice-pacing") => Self::Pacing,
+            (11, "fingerprint") => Self::Fingerprint,
+            (11, "ice-options") => Self::Options,
+            (11, "bundle-only") => Self::BundleOnly,
+            (12, "ice-mismatch") => Self::Mismatch,
+            (16, "max-message-size") => Self::MaxMessageSize,
+            (17, "end-of-candidates") => Self::EndOfCandidates,
+            (17, "remote-candidates") => Self::RemoteCandidates,
+            _ => return None,
+        })
+    }
 }
 
 const NAME: &str = "the name of an attribute, a token";
@@ -266,6 +313,7 @@ const MID: &str = "the name of a section, a token";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ParseErrorKind;
     use alloc::format;
     use alloc::string::ToString;
 

@@ -14,11 +14,14 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::fmt::{self, Write};
+use core::net::IpAddr;
 use core::str::FromStr;
 
+use crate::class::Class;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::ip::{read_ip, write_ip};
+use crate::print::{decimal, write_all};
 use crate::scan::{AttributeLine, Field, Fields};
 
 /// A candidate line as RFC 8839 section 5.1 writes it.
@@ -109,13 +112,27 @@ impl CandidateLine {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let attribute = AttributeLine::split(text);
         attribute.check_line()?;
-        if attribute.line.text.is_empty() {
-            return Err(attribute.line.error(ParseErrorKind::Empty, "a candidate"));
+        if attribute.line().text.is_empty() {
+            return Err(attribute.line().error(ParseErrorKind::Empty, "a candidate"));
         }
         if !attribute.is("candidate") {
-            return Err(attribute.name.error(ParseErrorKind::Malformed, "\"candidate:\""));
+            return Err(attribute.name().error(ParseErrorKind::Malformed, "\"candidate:\""));
         }
-        CandidateRef::from_value(attribute.value()?).map(|read| read.to_line())
+        CandidateRef::read(&mut attribute.value()?.fields()).map(|read| read.to_line())
+    }
+
+    /// What `Display` writes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let Self { foundation, component, transport, priority, address, port, kind, related, extensions } =
+            self;
+        let head = Head { foundation, component, transport, priority, address, port, kind, related };
+        head.write(out)?;
+        extensions.iter().try_for_each(|(name, value)| {
+            out.write_char(' ')?;
+            out.write_str(name)?;
+            out.write_char(' ')?;
+            out.write_str(value)
+        })
     }
 
     /// Whether `other` names the same place: component, transport, address and port are the same. A fragment repeats
@@ -140,11 +157,7 @@ impl CandidateLine {
 
 impl fmt::Display for CandidateLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { foundation, component, transport, priority, address, port, kind, related, extensions } =
-            self;
-        write!(f, "candidate:{foundation} {component} {transport} {priority} {address} {port} typ {kind}")?;
-        write_related(related.as_ref(), f)?;
-        extensions.iter().try_for_each(|(name, value)| write!(f, " {name} {value}"))
+        self.write(f)
     }
 }
 
@@ -188,19 +201,18 @@ pub struct Extensions<'a> {
 
 impl<'a> CandidateRef<'a> {
     /// Reads what stands behind `candidate:`.
-    pub(crate) fn from_value(value: Field<'a>) -> Result<Self, ParseError> {
-        let mut fields = value.fields();
+    pub(crate) fn read(fields: &mut Fields<'a>) -> Result<Self, ParseError> {
         let foundation = fields.need(FOUNDATION)?.ice_chars(1..=32, FOUNDATION)?;
-        let component = read_component(fields.need(COMPONENT)?)?;
-        let transport = Transport::read(fields.need(TRANSPORT)?)?;
-        let priority = fields.need(PRIORITY)?.number(10, 1..=MAX_PRIORITY, PRIORITY)?;
-        let address = Address::read(fields.need(ADDRESS)?)?;
-        let port = read_port(fields.need(PORT)?)?;
-        fields.need(TYP)?.keyword("typ", TYP)?;
-        let kind = CandidateType::read(fields.need(TYPE)?)?;
-        let related = read_related(&mut fields)?;
+        let component = read_component(fields)?;
+        let transport = Transport::of_word(fields.need_of(Class::TOKEN, TRANSPORT)?);
+        let priority = fields.number(10, 1..=MAX_PRIORITY, PRIORITY)?;
+        let address = Address::read(fields)?;
+        let port = read_port(fields)?;
+        fields.keyword("typ", TYP)?;
+        let kind = CandidateType::read(fields)?;
+        let related = read_related(fields)?;
         if transport == Transport::Tcp {
-            check_tcp_type(fields)?;
+            check_tcp_type(*fields)?;
         }
         let extensions = Extensions { rest: fields.rest().map(|field| field.text) };
         check_extensions(fields)?;
@@ -231,11 +243,48 @@ impl<'a> CandidateRef<'a> {
 
 impl fmt::Display for CandidateRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { foundation, component, transport, priority, address, port, kind, related, extensions } =
-            self;
-        write!(f, "candidate:{foundation} {component} {transport} {priority} {address} {port} typ {kind}")?;
-        write_related(related.as_ref(), f)?;
-        extensions.rest.map_or(Ok(()), |pairs| write!(f, " {pairs}"))
+        let Self { foundation, component, transport, priority, address, port, kind, related, .. } = self;
+        let head = Head { foundation, component, transport, priority, address, port, kind, related };
+        head.write(f)?;
+        self.extensions.rest.map_or(Ok(()), |pairs| write_all(f, &[" ", pairs]))
+    }
+}
+
+/// All in front of the extensions.
+struct Head<'c> {
+    foundation: &'c str,
+    component: &'c u16,
+    transport: &'c Transport,
+    priority: &'c u32,
+    address: &'c Address,
+    port: &'c u16,
+    kind: &'c CandidateType,
+    related: &'c Option<(Address, u16)>,
+}
+
+impl Head<'_> {
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("candidate:")?;
+        out.write_str(self.foundation)?;
+        out.write_char(' ')?;
+        decimal(out, *self.component)?;
+        out.write_char(' ')?;
+        out.write_str(self.transport.as_str())?;
+        out.write_char(' ')?;
+        decimal(out, *self.priority)?;
+        out.write_char(' ')?;
+        self.address.write(out)?;
+        out.write_char(' ')?;
+        decimal(out, *self.port)?;
+        out.write_str(" typ ")?;
+        out.write_str(self.kind.as_str())?;
+        if let Some((address, port)) = self.related {
+            out.write_str(" raddr ")?;
+            address.write(out)?;
+            out.write_str(" rport ")?;
+            decimal(out, *port)?;
+        }
+        Ok(())
     }
 }
 
@@ -253,15 +302,14 @@ impl<'a> Iterator for Extensions<'a> {
 }
 
 impl Transport {
-    fn read(field: Field<'_>) -> Result<Self, ParseError> {
-        let word = field.token(TRANSPORT)?;
-        Ok(if word.eq_ignore_ascii_case("UDP") {
-            Self::Udp
-        } else if word.eq_ignore_ascii_case("TCP") {
-            Self::Tcp
-        } else {
-            Self::Other(word.to_owned())
-        })
+    fn of_word(word: &str) -> Self {
+        match word {
+            "UDP" | "udp" => Self::Udp,
+            "TCP" | "tcp" => Self::Tcp,
+            _ if word.eq_ignore_ascii_case("UDP") => Self::Udp,
+            _ if word.eq_ignore_ascii_case("TCP") => Self::Tcp,
+            _ => Self::Other(word.to_owned()),
+        }
     }
 
     /// The word in a candidate line.
@@ -283,33 +331,42 @@ impl fmt::Display for Transport {
 impl Address {
     /// `connection-address` of RFC 8866 section 9. Anything visible can be one, so what is neither an IP address nor a
     /// name is of a sort unknown to us, not malformed.
-    pub(crate) fn read(field: Field<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ParseError> {
+        match fields.ip() {
+            Some(ip) => Ok(Self::Ip(ip)),
+            None => Self::read_other(fields.need(ADDRESS)?),
+        }
+    }
+
+    fn read_other(field: Field<'_>) -> Result<Self, ParseError> {
         let text = field.text;
-        if text.is_empty() || text.chars().any(|c| c.is_ascii_control()) {
-            return Err(field.error(ParseErrorKind::Malformed, ADDRESS));
+        if let Some(ip) = read_ip(text) {
+            return Ok(Self::Ip(ip));
         }
-        if text.contains(':') {
-            return read_ipv6(field);
+        if is_domain_name(text) {
+            return Ok(Self::Name(text.to_owned()));
         }
-        if let Ok(ip) = text.parse::<Ipv4Addr>() {
-            return Ok(Self::Ip(ip.into()));
+        // A zone means something on one machine only, so it cannot be part of what a peer is told.
+        if text.contains(':') && text.contains('%') && Class::WORD.makes(text) {
+            return Err(field.error(ParseErrorKind::Unsupported, UNZONED));
         }
-        if !(4..=253).contains(&text.len()) || !text.chars().all(is_name_char) {
-            return Err(field.error(ParseErrorKind::Unsupported, ADDRESS));
+        let is_of_known_sort = text.contains(':') || is_made_as_a_name(text);
+        let is_broken = is_of_known_sort || !Class::WORD.makes(text);
+        let kind = if is_broken { ParseErrorKind::Malformed } else { ParseErrorKind::Unsupported };
+        Err(field.error(kind, ADDRESS))
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => write_ip(out, *ip),
+            Self::Name(name) => out.write_str(name),
         }
-        if !ends_as_a_name(text) {
-            return Err(field.error(ParseErrorKind::Malformed, ADDRESS));
-        }
-        Ok(Self::Name(text.to_owned()))
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(ip) => ip.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
+        self.write(f)
     }
 }
 
@@ -322,7 +379,11 @@ impl From<IpAddr> for Address {
 impl CandidateType {
     const ALL: [Self; 4] = [Self::Host, Self::ServerReflexive, Self::PeerReflexive, Self::Relayed];
 
-    fn read(field: Field<'_>) -> Result<Self, ParseError> {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, ParseError> {
+        if let Some(kind) = Self::ALL.into_iter().find(|kind| fields.take_word(kind.as_str())) {
+            return Ok(kind);
+        }
+        let field = fields.need(TYPE)?;
         let word = field.token(TYPE)?;
         let known = Self::ALL.into_iter().find(|kind| word.eq_ignore_ascii_case(kind.as_str()));
         known.ok_or_else(|| field.error(ParseErrorKind::Unsupported, TYPE))
@@ -370,17 +431,15 @@ impl fmt::Display for TcpType {
 
 /// Takes "raddr … rport …" if both stand next, in this order; otherwise leaves all to the extensions.
 fn read_related(fields: &mut Fields<'_>) -> Result<Option<(Address, u16)>, ParseError> {
-    let mut ahead = *fields;
-    let (Some(raddr), Some(address), Some(rport)) = (ahead.next(), ahead.next(), ahead.next()) else {
-        return Ok(None);
-    };
-    if !raddr.text.eq_ignore_ascii_case("raddr") || !rport.text.eq_ignore_ascii_case("rport") {
+    let mut words = fields.ahead().split(|&byte| byte == b' ');
+    let is = |word: Option<&[u8]>, name| word.is_some_and(|word| word.eq_ignore_ascii_case(name));
+    if !is(words.next(), b"raddr") || !is(words.nth(1), b"rport") {
         return Ok(None);
     }
-    let address = Address::read(address)?;
-    let port = read_port(ahead.need(PORT)?)?;
-    *fields = ahead;
-    Ok(Some((address, port)))
+    fields.next();
+    let address = Address::read(fields)?;
+    fields.next();
+    Ok(Some((address, read_port(fields)?)))
 }
 
 /// RFC 6544 section 4.5: the attribute of a TCP candidate holds "tcptype" with one of three words.
@@ -397,47 +456,34 @@ fn check_tcp_type(mut extensions: Fields<'_>) -> Result<(), ParseError> {
     }
 }
 
-fn check_extensions(mut fields: Fields<'_>) -> Result<(), ParseError> {
-    while let Some(name) = fields.next() {
-        name.token(EXTENSION)?;
-        fields.need(VALUE)?.visible(VALUE)?;
+fn check_extensions(fields: &mut Fields<'_>) -> Result<(), ParseError> {
+    while fields.rest().is_some() {
+        fields.need_of(Class::TOKEN, EXTENSION)?;
+        fields.visible(VALUE)?;
     }
     Ok(())
 }
 
-pub(crate) fn read_component(field: Field<'_>) -> Result<u16, ParseError> {
-    field.number(3, 1..=256, COMPONENT)
+pub(crate) fn read_component(fields: &mut Fields<'_>) -> Result<u16, ParseError> {
+    fields.number(3, 1..=256, COMPONENT)
 }
 
-pub(crate) fn read_port(field: Field<'_>) -> Result<u16, ParseError> {
-    field.number(usize::MAX, 0..=u16::MAX, PORT)
-}
-
-fn write_related(related: Option<&(Address, u16)>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    related.map_or(Ok(()), |(address, port)| write!(f, " raddr {address} rport {port}"))
-}
-
-fn read_ipv6(field: Field<'_>) -> Result<Address, ParseError> {
-    match field.text.parse::<Ipv6Addr>() {
-        Ok(ip) => Ok(Address::Ip(ip.into())),
-        // A zone means something on one machine only, so it cannot be part of what a peer is told.
-        Err(_) if field.text.contains('%') => Err(field.error(ParseErrorKind::Unsupported, UNZONED)),
-        Err(_) => Err(field.error(ParseErrorKind::Malformed, ADDRESS)),
-    }
+pub(crate) fn read_port(fields: &mut Fields<'_>) -> Result<u16, ParseError> {
+    fields.number(usize::MAX, 0..=u16::MAX, PORT)
 }
 
 /// Whether a line may have `name` for its address.
 pub(crate) fn is_domain_name(name: &str) -> bool {
-    (4..=253).contains(&name.len()) && name.chars().all(is_name_char) && ends_as_a_name(name)
+    is_made_as_a_name(name) && ends_as_a_name(name)
+}
+
+fn is_made_as_a_name(text: &str) -> bool {
+    (4..=253).contains(&text.len()) && Class::NAME.has_all(text)
 }
 
 /// "10.0.1", "1.2.3.256", "0x7f000001": resolvers take these for numbers, and so for addresses not shown here.
 pub(crate) fn ends_as_a_name(text: &str) -> bool {
     last_label(text).starts_with(|c: char| c.is_ascii_alphabetic())
-}
-
-pub(crate) fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '.')
 }
 
 fn last_label(name: &str) -> &str {

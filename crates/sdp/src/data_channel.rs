@@ -149,7 +149,7 @@ pub(crate) fn read_sctp_port(value: Field<'_>) -> Result<u16, ParseError> {
 /// RFC 8841 section 6.2. What is too large for 64 bits is as good as the largest number.
 pub(crate) fn read_max_message_size(value: Field<'_>) -> Result<u64, ParseError> {
     check_no_leading_zero(value, MESSAGE_SIZE)?;
-    Ok(value.digits(MESSAGE_SIZE)?.parse().unwrap_or(u64::MAX))
+    value.natural(MESSAGE_SIZE)
 }
 
 fn check_no_leading_zero(value: Field<'_>, expected: &'static str) -> Result<(), ParseError> {

@@ -1,13 +1,14 @@
 //! The attributes by which two peers agree on one DTLS association (RFC 8122, RFC 8842, RFC 4145 section 4).
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::str::FromStr;
 
+use crate::class::{Class, nibble};
 use crate::credentials::base64_chars;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::print::{hex_pairs, write_all};
 use crate::scan::{AttributeLine, Field};
 
 /// The hash of a certificate, by which the peer's is known when it comes (RFC 8122 section 5).
@@ -78,11 +79,22 @@ impl Fingerprint {
         let mut fields = value.fields();
         let name = fields.need(HASH)?;
         let hash = HashFunction::read(name)?;
-        let digest = fields.need(DIGEST)?;
-        fields.end()?;
         let mut bytes = [0; 64];
-        read_hex(digest, bytes.get_mut(..hash.len()).unwrap_or_default())?;
+        let out = bytes.get_mut(..hash.len()).unwrap_or_default();
+        if !fields.rest().is_some_and(|digest| read_hex(digest.text.as_bytes(), out)) {
+            let digest = fields.need(DIGEST)?;
+            fields.end()?;
+            let is_right_length = digest.text.len() == length_of_hex(hash.len());
+            let kind = if is_right_length { ParseErrorKind::Malformed } else { ParseErrorKind::OutOfRange };
+            return Err(digest.error(kind, DIGEST));
+        }
         Ok(Self { hash, bytes })
+    }
+
+    /// What `Display` writes.
+    pub(crate) fn write(&self, out: &mut impl Write) -> fmt::Result {
+        write_all(out, &[self.hash.as_str(), " "])?;
+        hex_pairs(out, self.digest())
     }
 
     /// The hash function.
@@ -98,13 +110,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.hash.as_str())?;
-        let mut separator = " ";
-        for byte in self.digest() {
-            write!(f, "{separator}{byte:02X}")?;
-            separator = ":";
-        }
-        Ok(())
+        self.write(f)
     }
 }
 
@@ -203,13 +209,9 @@ impl TlsId {
     }
 
     pub(crate) fn from_value(value: Field<'_>) -> Result<Self, ParseError> {
-        let is_known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_');
-        if let Some(wrong) = value.find(|c| !is_known(c)) {
-            return Err(wrong.error(ParseErrorKind::Malformed, TLS_ID));
-        }
+        value.check_each(Class::TLS_ID, TLS_ID)?;
         if !(20..=255).contains(&value.text.len()) {
-            let found = format!("{} characters", value.text.len());
-            return Err(ParseError::new(ParseErrorKind::OutOfRange, value.column, TLS_ID, found));
+            return Err(value.length_error(TLS_ID));
         }
         Ok(Self(value.text.to_owned()))
     }
@@ -239,30 +241,30 @@ impl FromStr for TlsId {
     }
 }
 
-/// Fills `out` with the bytes of "50:C5:F6". The RFC has upper case, and some peers write lower.
-fn read_hex(field: Field<'_>, out: &mut [u8]) -> Result<(), ParseError> {
-    let wanted = out.len().saturating_mul(3).saturating_sub(1);
-    if field.text.len() != wanted {
-        return Err(field.error(ParseErrorKind::OutOfRange, DIGEST));
-    }
-    let mut is_hex = true;
-    for (byte, text) in out.iter_mut().zip(field.text.as_bytes().chunks(3)) {
-        let (&[high, low] | &[high, low, b':']) = text else {
-            return Err(field.error(ParseErrorKind::Malformed, DIGEST));
-        };
+/// Whether the text is "50:C5:F6" as long as `out`, which is filled. The RFC has upper case, and some peers write lower.
+fn read_hex(text: &[u8], out: &mut [u8]) -> bool {
+    let (triples, [high, low]) = text.as_chunks::<3>() else { return false };
+    let Some((last, bytes)) = out.split_last_mut().filter(|(_, bytes)| bytes.len() == triples.len()) else {
+        return false;
+    };
+    // What is wrong is gathered: digits come by chance, so that no branch upon them could be foretold.
+    let (mut digits, mut colons) = (0, true);
+    let mut read = |high: u8, low: u8| {
         let (high, low) = (nibble(high), nibble(low));
-        is_hex &= (high | low) < 16;
-        *byte = (high << 4) | (low & 0xf);
+        digits |= high | low;
+        (high << 4) | (low & 0xf)
+    };
+    for (byte, &[high, low, colon]) in bytes.iter_mut().zip(triples) {
+        *byte = read(high, low);
+        colons &= colon == b':';
     }
-    if is_hex { Ok(()) } else { Err(field.error(ParseErrorKind::Malformed, DIGEST)) }
+    *last = read(*high, *low);
+    digits < 16 && colons
 }
 
-/// The value of a hexadecimal digit, or a number above 15. There is no branch in it: digits come by chance.
-fn nibble(byte: u8) -> u8 {
-    let digit = byte.wrapping_sub(b'0');
-    let letter = (byte | 0x20).wrapping_sub(b'a');
-    let letter = if letter < 6 { letter.wrapping_add(10) } else { 0xff };
-    if digit < 10 { digit } else { letter }
+/// "50:C5:F6" of 3 bytes has 8.
+fn length_of_hex(bytes: usize) -> usize {
+    bytes.saturating_mul(3).saturating_sub(1)
 }
 
 const HASH: &str = "sha-1, sha-224, sha-256, sha-384 or sha-512";

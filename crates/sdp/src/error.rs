@@ -1,5 +1,6 @@
 //! What was wrong with a line, where, and whether the session survives it.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -9,9 +10,14 @@ use core::fmt;
 /// It says for a person where the fault is, what was expected and what stood there, and for the program which
 /// [`kind`](Self::kind) it is. What stood there is quoted, escaped to printable ASCII and cut short, so that it can be
 /// logged as it is; it never holds a part of a password that is longer than one character.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}column {column}: expected {expected}, found {found}", Line(*.line))]
-pub struct ParseError {
+///
+/// It is as small as a pointer, so that reading what is right pays nothing for it.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}column {}: expected {}, found {}", Line(.0.line), .0.column, .0.expected, .0.found)]
+pub struct ParseError(Box<Fault>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Fault {
     kind: ParseErrorKind,
     line: Option<usize>,
     column: usize,
@@ -45,43 +51,51 @@ pub enum ParseErrorKind {
 }
 
 impl ParseError {
+    #[cold]
     pub(crate) fn new(kind: ParseErrorKind, column: usize, expected: &'static str, found: String) -> Self {
-        Self { kind, line: None, column, expected, found }
+        Self(Box::new(Fault { kind, line: None, column, expected, found }))
     }
 
     /// The same fault, in line number `line` of a description.
-    pub(crate) fn at_line(self, line: usize) -> Self {
-        Self { line: Some(line), ..self }
+    pub(crate) fn at_line(mut self, line: usize) -> Self {
+        self.0.line = Some(line);
+        self
     }
 
     /// The sort of fault.
     pub fn kind(&self) -> ParseErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The number of the line, the first being 1, if more than one line was read.
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.0.line
     }
 
     /// Where it is: the number of the byte in the line, the first being 1.
     pub fn column(&self) -> usize {
-        self.column
+        self.0.column
     }
 
     /// What should have stood there, as a phrase.
     pub fn expected(&self) -> &'static str {
-        self.expected
+        self.0.expected
     }
 
     /// What stood there instead: a short quotation, or a phrase such as `end of line`. Printable ASCII only.
     pub fn found(&self) -> &str {
-        &self.found
+        &self.0.found
     }
 
     /// Whether the line is to be dropped without blaming the peer: it is not wrong, only unknown to us.
     pub fn is_ignorable(&self) -> bool {
-        self.kind == ParseErrorKind::Unsupported
+        self.0.kind == ParseErrorKind::Unsupported
+    }
+}
+
+impl fmt::Debug for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ParseError({:?}, \"{self}\")", self.kind())
     }
 }
 

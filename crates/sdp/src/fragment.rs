@@ -5,15 +5,16 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 
 use crate::attribute::{Attribute, Group};
 use crate::candidate::{CandidateLine, CandidateRef};
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::media::{Level, Media, once};
-use crate::session::{Limits, Reader};
-use crate::write::{BuildError, check_candidate, check_ufrag};
+use crate::reader::Reader;
+use crate::session::Limits;
+use crate::write::{BuildError, check_candidate, check_ufrag, push, room_for, write_candidates};
 
 /// A fragment that was read. It borrows from the text, which `Display` gives back as it was.
 #[derive(Clone)]
@@ -69,13 +70,12 @@ impl<'a> Fragment<'a> {
             Attribute::Pacing(milliseconds) => once(&mut fragment.ice_pacing, milliseconds, line),
             other => fragment.level.take(other, line),
         })?;
-        while let Some(media) = reader.read_section()? {
-            if media.mid.is_none() {
-                let error =
-                    ParseError::new(ParseErrorKind::Incomplete, 1, MID, "a section without one".into());
+        while reader.read_section(&mut fragment.media)? {
+            if let Some(media) = fragment.media.last().filter(|media| media.mid.is_none()) {
+                let found = "a section without one".into();
+                let error = ParseError::new(ParseErrorKind::Incomplete, 1, MID, found);
                 return Err(error.at_line(media.first_line));
             }
-            fragment.media.push(media);
         }
         Ok(fragment)
     }
@@ -163,16 +163,15 @@ impl LocalFragment<'_> {
         crate::write::check_mid(self.mid)?;
         check_ufrag(self.ufrag)?;
         self.candidates.iter().try_for_each(check_candidate)?;
-        let mut out = String::with_capacity(self.candidates.len().saturating_mul(160).saturating_add(400));
+        let mut out = String::with_capacity(room_for(self.candidates).saturating_add(600));
         let _ = self.write_lines(&mut out);
         Ok(out)
     }
 
     fn write_lines(&self, out: &mut String) -> fmt::Result {
-        write!(out, "m=audio 9 RTP/AVP 0\r\na=mid:{}\r\n", self.mid)?;
-        write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", self.ufrag, self.pwd.as_str())?;
-        self.candidates.iter().try_for_each(|candidate| write!(out, "a={candidate}\r\n"))?;
-        out.write_str(if self.end_of_candidates { "a=end-of-candidates\r\n" } else { "" })
+        push(out, &["m=audio 9 RTP/AVP 0\r\na=mid:", self.mid, "\r\n"]);
+        push(out, &["a=ice-ufrag:", self.ufrag.as_str(), "\r\na=ice-pwd:", self.pwd.as_str(), "\r\n"]);
+        write_candidates(out, self.candidates, self.end_of_candidates)
     }
 }
 

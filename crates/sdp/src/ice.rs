@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::candidate::{ADDRESS, Address, CandidateLine, CandidateRef, PORT, read_component, read_port};
+use crate::candidate::{Address, CandidateLine, CandidateRef, read_component, read_port};
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::scan::{AttributeLine, Field};
@@ -104,10 +104,10 @@ pub(crate) fn write_remote_candidates(
 
 pub(crate) fn read_remote_candidates(value: Field<'_>) -> Result<Vec<RemoteCandidate>, ParseError> {
     let (mut fields, mut candidates) = (value.fields(), Vec::new());
-    while let Some(component) = fields.next() {
-        let component = read_component(component)?;
-        let address = Address::read(fields.need(ADDRESS)?)?;
-        let port = read_port(fields.need(PORT)?)?;
+    while fields.rest().is_some() {
+        let component = read_component(&mut fields)?;
+        let address = Address::read(&mut fields)?;
+        let port = read_port(&mut fields)?;
         candidates.push(RemoteCandidate { component, address, port });
     }
     Ok(candidates)
@@ -191,7 +191,7 @@ fn check_option(field: Field<'_>) -> Result<(), ParseError> {
 }
 
 fn read_candidate(value: Field<'_>) -> Result<CandidateLine, ParseError> {
-    CandidateRef::from_value(value).map(|read| read.to_line())
+    CandidateRef::read(&mut value.fields()).map(|read| read.to_line())
 }
 
 /// RFC 8839 section 5.5: `1*10DIGIT`. What 32 bits cannot hold is 49 days and more.
@@ -218,7 +218,7 @@ const OPTION: &str = "an option of ICE";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::is_ice_char;
+    use crate::class::Class;
     use alloc::format;
     use alloc::string::ToString;
     use alloc::vec;
@@ -336,7 +336,7 @@ mod tests {
         for (options, text) in [(IceOptions::ice2(), "ice2"), (IceOptions::ice2_trickle(), "ice2 trickle")] {
             assert_eq!(options.to_string(), text);
             assert_eq!(IceOptions::parse(text).as_ref(), Ok(&options));
-            assert!(options.iter().all(|option| option.chars().all(is_ice_char)));
+            assert!(options.iter().all(|option| Class::ICE.has_all(option)));
         }
     }
 }

@@ -109,19 +109,40 @@
 //! ```
 
 #![no_std]
+// No text may panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 extern crate alloc;
 
 mod attribute;
 mod candidate;
+mod class;
 mod credentials;
 mod data_channel;
 mod dtls;
+mod edit;
 mod error;
 mod fragment;
 mod ice;
+mod ip;
+mod line;
 mod media;
 mod offer_answer;
+mod print;
+mod reader;
 mod scan;
 mod session;
 mod write;
@@ -131,6 +152,7 @@ pub use candidate::{Address, CandidateLine, CandidateRef, CandidateType, Extensi
 pub use credentials::{IcePwd, IceUfrag};
 pub use data_channel::{DataSession, Unfit};
 pub use dtls::{Fingerprint, HashFunction, Setup, TlsId};
+pub use edit::Edit;
 pub use error::{ParseError, ParseErrorKind};
 pub use fragment::{Fragment, LocalFragment};
 pub use ice::{IceAttribute, IceOptions, RemoteCandidate};
@@ -140,7 +162,7 @@ pub use offer_answer::{
 };
 pub use scan::MAX_ICE_LINE;
 pub use session::{Limits, Line, Lines, Origin, Section, SessionDescription};
-pub use write::{BuildError, Edit, LocalSession};
+pub use write::{BuildError, LocalSession};
 
 /// The example of the README runs.
 #[cfg(doctest)]

@@ -2,15 +2,19 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
 use crate::attribute::{Attribute, Direction};
-use crate::candidate::{CandidateRef, ends_as_a_name, is_name_char};
+use crate::candidate::{CandidateRef, ends_as_a_name};
+use crate::class::Class;
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::dtls::{Fingerprint, Setup, TlsId};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::ice::{IceOptions, RemoteCandidate};
-use crate::scan::Field;
+use crate::ip::{read_ip, read_ipv4, read_ipv6};
+use crate::line::position;
+use crate::reader::passed_over;
+use crate::scan::{AttributeLine, Field};
 use crate::session::Lines;
 
 /// A section: what its "m=" line says, and the attributes that an ICE data session needs. All others are in
@@ -85,7 +89,7 @@ impl<'a> Media<'a> {
     /// Reads what stands behind "m=".
     pub(crate) fn read(value: Field<'a>, first_line: usize) -> Result<Self, ParseError> {
         let mut fields = value.fields();
-        let kind = fields.need(KIND)?.token(KIND)?;
+        let kind = fields.need_of(Class::TOKEN, KIND)?;
         let (port, port_count) = read_ports(fields.need(PORT)?)?;
         let proto = read_proto(fields.need(PROTO)?)?;
         let formats = fields.rest().map_or("", |rest| rest.text);
@@ -115,16 +119,25 @@ impl<'a> Media<'a> {
     }
 
     /// Keeps what belongs to a section. What does not is still in [`lines`](Self::lines).
-    pub(crate) fn take(&mut self, attribute: Attribute<'a>, line: Field<'a>) -> Result<(), ParseError> {
-        match attribute {
-            Attribute::Candidate(candidate) => self.candidates.push(candidate),
-            Attribute::RemoteCandidates(more) => self.remote_candidates.extend(more),
-            Attribute::Mismatch => self.is_mismatch = true,
-            Attribute::BundleOnly => self.is_bundle_only = true,
-            Attribute::Mid(mid) => once(&mut self.mid, mid, line)?,
-            Attribute::SctpPort(port) => once(&mut self.sctp_port, port, line)?,
-            Attribute::MaxMessageSize(bytes) => once(&mut self.max_message_size, bytes, line)?,
-            other => self.level.take(other, line)?,
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        read: Result<Attribute<'a>, ParseError>,
+        line: Field<'a>,
+    ) -> Result<(), ParseError> {
+        match read {
+            Ok(Attribute::Candidate(candidate)) => self.candidates.push(candidate),
+            Ok(Attribute::RemoteCandidates(more)) => self.remote_candidates.extend(more),
+            Ok(Attribute::Mismatch) => self.is_mismatch = true,
+            Ok(Attribute::BundleOnly) => self.is_bundle_only = true,
+            Ok(Attribute::Mid(mid)) => once(&mut self.mid, mid, line)?,
+            // These belong to SCTP, and mean nothing elsewhere, whatever they hold (RFC 8841 sections 5.1 and 6.1).
+            Ok(Attribute::SctpPort(_) | Attribute::MaxMessageSize(_)) if !self.is_sctp() => {}
+            Err(_) if is_of_sctp(line) && !self.is_sctp() => {}
+            Ok(Attribute::SctpPort(port)) => once(&mut self.sctp_port, port, line)?,
+            Ok(Attribute::MaxMessageSize(bytes)) => once(&mut self.max_message_size, bytes, line)?,
+            Ok(other) => self.level.take(other, line)?,
+            Err(error) => passed_over(Err(error))?,
         }
         Ok(())
     }
@@ -220,16 +233,15 @@ impl<'a> Connection<'a> {
 
     /// Three fields, the last of "o=" too, where the address names nothing that is reached (RFC 9429 section 5.2.1).
     pub(crate) fn read_fields(fields: &mut crate::scan::Fields<'a>) -> Result<Self, ParseError> {
-        let nettype = fields.need(NETTYPE)?.token(NETTYPE)?;
-        let addrtype = fields.need(ADDRTYPE)?.token(ADDRTYPE)?;
-        let address = fields.need(ADDRESS)?.word(ADDRESS)?;
+        let nettype = fields.need_of(Class::TOKEN, NETTYPE)?;
+        let addrtype = fields.need_of(Class::TOKEN, ADDRTYPE)?;
+        let address = fields.need_of(Class::WORD, ADDRESS)?;
         Ok(Self { nettype, addrtype, address })
     }
 
     /// The address, unless it is a name or one of multicast with a slash.
     pub fn ip(&self) -> Option<IpAddr> {
-        let ip: IpAddr = self.address.parse().ok()?;
-        (self.nettype == "IN").then_some(ip)
+        read_ip(self.address).filter(|_| self.nettype == "IN")
     }
 
     /// Whether no default candidate was known: the address is zero and the port is 9 (RFC 8840 section 4.1.1).
@@ -239,11 +251,12 @@ impl<'a> Connection<'a> {
 
     /// An address of the internet is an address of its sort, a slash only behind one of multicast, or a name.
     fn is_plausible(&self) -> bool {
-        let (address, slash) =
-            self.address.split_once('/').map_or((self.address, None), |(a, s)| (a, Some(s)));
+        let slash = position(b'/', self.address.as_bytes());
+        let address = self.address.get(..slash).unwrap_or_default();
+        let slash = self.address.get(slash.saturating_add(1)..);
         let multicast = match (self.nettype, self.addrtype) {
-            ("IN", "IP4") => address.parse::<Ipv4Addr>().map(|ip| ip.is_multicast()),
-            ("IN", "IP6") => address.parse::<Ipv6Addr>().map(|ip| ip.is_multicast()),
+            ("IN", "IP4") => read_ipv4(address.as_bytes()).map(|ip| ip.is_multicast()),
+            ("IN", "IP6") => read_ipv6(address.as_bytes()).map(|ip| ip.is_multicast()),
             _ => return true,
         };
         let counts = |text: &str| {
@@ -251,10 +264,10 @@ impl<'a> Connection<'a> {
                 && text.split('/').all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
         };
         match (multicast, slash) {
-            (Ok(multicast), Some(slash)) => multicast && counts(slash),
-            (Ok(_), None) => true,
-            (Err(_), None) => address.chars().all(is_name_char) && ends_as_a_name(address),
-            (Err(_), Some(_)) => false,
+            (Some(multicast), Some(slash)) => multicast && counts(slash),
+            (Some(_), None) => true,
+            (None, None) => Class::NAME.has_all(address) && ends_as_a_name(address),
+            (None, Some(_)) => false,
         }
     }
 }
@@ -273,6 +286,11 @@ pub(crate) fn once<T>(place: &mut Option<T>, value: T, line: Field<'_>) -> Resul
     }
     *place = Some(value);
     Ok(())
+}
+
+fn is_of_sctp(line: Field<'_>) -> bool {
+    let attribute = AttributeLine::of_line(line.text);
+    attribute.is("sctp-port") || attribute.is("max-message-size")
 }
 
 fn read_ports(field: Field<'_>) -> Result<(u16, Option<u16>), ParseError> {
@@ -302,7 +320,7 @@ fn read_format(field: Field<'_>, is_rtp: bool) -> Result<(), ParseError> {
 }
 
 fn is_rtp(proto: &str) -> bool {
-    proto.split('/').any(|part| part == "RTP")
+    proto.as_bytes().split(|&byte| byte == b'/').any(|part| part == b"RTP")
 }
 
 pub(crate) fn is_sctp(proto: &str) -> bool {

@@ -1,22 +1,20 @@
-//! Descriptions of our own: an offer of data channels, the answer to one (RFC 9429 sections 5.2 and 5.3, the part of
-//! data channels), and changes to a text that leave all else as it is.
+//! Descriptions of our own: an offer of data channels, and the answer to one (RFC 9429 sections 5.2 and 5.3).
 
-use alloc::borrow::Cow;
-use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
 
-use crate::attribute::{Attribute, RawAttribute};
 use crate::candidate::{Address, CandidateLine, CandidateType, Transport, is_domain_name};
+use crate::class::Class;
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::data_channel::{DEFAULT_MAX_MESSAGE_SIZE, DataSession, Unfit};
 use crate::dtls::{Fingerprint, Setup, TlsId};
-use crate::error::ParseError;
 use crate::ice::IceOptions;
+use crate::ip::write_ip;
 use crate::media::{DATA_CHANNEL, Media};
 use crate::offer_answer::setups;
-use crate::scan::{Field, MAX_ICE_LINE, is_ice_char, is_token_byte};
+use crate::print::decimal;
+use crate::scan::MAX_ICE_LINE;
 use crate::session::SessionDescription;
 
 /// What our side brings to a data channel session, to be written as an offer or as an answer.
@@ -127,7 +125,7 @@ impl<'a> LocalSession<'a> {
             sctp_port: self.sctp_port,
         };
         let options = if self.trickle { "ice2 trickle" } else { "ice2" };
-        let mut out = String::with_capacity(self.estimate(1));
+        let mut out = String::with_capacity(self.room(1));
         let _ = self.write_session(&mut out, "0 0", options, Some(mid));
         let _ = self.write_section(&mut out, &section);
         Ok(out)
@@ -159,7 +157,7 @@ impl<'a> LocalSession<'a> {
         if !setups(Some(session.setup)).contains(&setup) {
             return Err(BuildError::Setup { wanted: setup });
         }
-        let mut out = String::with_capacity(self.estimate(offer.media.len()));
+        let mut out = String::with_capacity(self.room(offer.media.len()));
         let _ = self.write_answer(&mut out, setup, offer, &session);
         Ok(out)
     }
@@ -171,10 +169,10 @@ impl<'a> LocalSession<'a> {
     /// The session id or the version is too large.
     pub fn refusal(&self, offer: &SessionDescription<'_>) -> Result<String, BuildError> {
         self.check_origin()?;
-        let mut out = String::with_capacity(self.estimate(offer.media.len()));
+        let mut out = String::with_capacity(self.room(offer.media.len()));
         let _ = self.write_origin(&mut out, offer.times());
         for media in &offer.media {
-            let _ = write_refused(&mut out, media);
+            write_refused(&mut out, media);
         }
         Ok(out)
     }
@@ -198,18 +196,13 @@ impl<'a> LocalSession<'a> {
     }
 
     /// About as many bytes as will be written, so that they are written in one piece.
-    fn estimate(&self, sections: usize) -> usize {
-        let candidates = self.candidates.iter().map(|candidate| {
-            let pairs =
-                candidate.extensions.iter().map(|(name, value)| name.len().saturating_add(value.len()));
-            pairs.fold(200_usize, |sum, pair| sum.saturating_add(pair).saturating_add(2))
-        });
-        let fixed = 800_usize
-            .saturating_add(self.pwd.as_str().len())
-            .saturating_add(self.tls_id.map_or(0, |id| id.as_str().len()))
-            .saturating_add(self.fingerprints.len().saturating_mul(220))
-            .saturating_add(sections.saturating_mul(160));
-        candidates.fold(fixed, usize::saturating_add)
+    fn room(&self, sections: usize) -> usize {
+        let fingerprints =
+            self.fingerprints.iter().map(|one| one.digest().len().saturating_mul(3).saturating_add(25));
+        let texts = [self.ufrag.as_str(), self.pwd.as_str(), self.tls_id.map_or("", TlsId::as_str)];
+        let own = texts.map(str::len).into_iter().chain(fingerprints).sum::<usize>();
+        let others = sections.saturating_sub(1).saturating_mul(160);
+        own.saturating_add(others).saturating_add(room_for(self.candidates)).saturating_add(400)
     }
 
     fn write_answer(
@@ -230,7 +223,7 @@ impl<'a> LocalSession<'a> {
         self.write_session(out, offer.times(), options, bundled)?;
         for (index, media) in offer.media.iter().enumerate() {
             if index != session.section.index() {
-                write_refused(out, media)?;
+                write_refused(out, media);
                 continue;
             }
             let accepted = Accepted {
@@ -249,8 +242,12 @@ impl<'a> LocalSession<'a> {
     }
 
     fn write_origin(&self, out: &mut String, times: &str) -> fmt::Result {
-        let Self { session_id, version, .. } = self;
-        write!(out, "v=0\r\no=- {session_id} {version} IN IP4 0.0.0.0\r\ns=-\r\nt={times}\r\n")
+        out.push_str("v=0\r\no=- ");
+        decimal(out, self.session_id)?;
+        out.push(' ');
+        decimal(out, self.version)?;
+        push(out, &[" IN IP4 0.0.0.0\r\ns=-\r\nt=", times, "\r\n"]);
+        Ok(())
     }
 
     fn write_session(
@@ -270,42 +267,38 @@ impl<'a> LocalSession<'a> {
         if self.is_lite {
             out.push_str("a=ice-lite\r\n");
         } else if let Some(milliseconds) = self.pacing {
-            write!(out, "a=ice-pacing:{milliseconds}\r\n")?;
+            push_number(out, "a=ice-pacing:", milliseconds)?;
         }
         Ok(())
     }
 
     fn write_section(&self, out: &mut String, accepted: &Accepted<'_>) -> fmt::Result {
         let is_tcp = accepted.proto.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("TCP/"));
-        let default = default_destination(self.candidates, is_tcp);
-        let port = default.map_or(9, |(_, port)| port);
-        write!(out, "m=application {port} ")?;
-        push(out, &[accepted.proto, " ", accepted.format, "\r\nc=IN "]);
-        match default {
-            Some((ip, _)) if ip.is_ipv6() => write!(out, "IP6 {ip}\r\n")?,
-            Some((ip, _)) => write!(out, "IP4 {ip}\r\n")?,
-            None => out.push_str("IP4 0.0.0.0\r\n"),
-        }
+        let (ip, port) = default_destination(self.candidates, is_tcp).unwrap_or(NOWHERE);
+        out.push_str("m=application ");
+        decimal(out, port)?;
+        push(out, &[" ", accepted.proto, " ", accepted.format, "\r\nc=IN "]);
+        out.push_str(if ip.is_ipv6() { "IP6 " } else { "IP4 " });
+        write_ip(out, ip)?;
+        out.push_str("\r\n");
         if let Some(mid) = accepted.mid {
             push(out, &["a=mid:", mid, "\r\n"]);
         }
         push(out, &["a=ice-ufrag:", self.ufrag.as_str(), "\r\na=ice-pwd:", self.pwd.as_str(), "\r\n"]);
         for fingerprint in self.fingerprints {
-            push(out, &["a=fingerprint:", fingerprint.hash().as_str()]);
-            push_hex(out, fingerprint.digest());
+            out.push_str("a=fingerprint:");
+            fingerprint.write(out)?;
             out.push_str("\r\n");
         }
         push(out, &["a=setup:", accepted.setup.as_str(), "\r\n"]);
         if let Some(id) = accepted.tls_id {
             push(out, &["a=tls-id:", id.as_str(), "\r\n"]);
         }
-        write!(out, "a=sctp-port:{}\r\n", accepted.sctp_port)?;
+        push_number(out, "a=sctp-port:", accepted.sctp_port)?;
         if self.max_message_size != DEFAULT_MAX_MESSAGE_SIZE {
-            write!(out, "a=max-message-size:{}\r\n", self.max_message_size)?;
+            push_number(out, "a=max-message-size:", self.max_message_size)?;
         }
-        self.candidates.iter().try_for_each(|candidate| write!(out, "a={candidate}\r\n"))?;
-        out.push_str(if self.end_of_candidates { "a=end-of-candidates\r\n" } else { "" });
-        Ok(())
+        write_candidates(out, self.candidates, self.end_of_candidates)
     }
 }
 
@@ -320,14 +313,45 @@ struct Accepted<'s> {
 }
 
 /// RFC 3264 section 6: port 0, and all else as offered. RFC 9143 section 7.3.3: in no group.
-fn write_refused(out: &mut String, media: &Media<'_>) -> fmt::Result {
-    write!(out, "m={} 0 {} {}\r\nc=IN IP4 0.0.0.0\r\n", media.kind, media.proto, media.formats)?;
-    media.mid.map_or(Ok(()), |mid| write!(out, "a=mid:{mid}\r\n"))
+fn write_refused(out: &mut String, media: &Media<'_>) {
+    push(out, &["m=", media.kind, " 0 ", media.proto, " ", media.formats, "\r\nc=IN IP4 0.0.0.0\r\n"]);
+    if let Some(mid) = media.mid {
+        push(out, &["a=mid:", mid, "\r\n"]);
+    }
 }
+
+/// What is known so far of where we can be reached.
+pub(crate) fn write_candidates(out: &mut String, candidates: &[CandidateLine], is_all: bool) -> fmt::Result {
+    for candidate in candidates {
+        out.push_str("a=");
+        candidate.write(out)?;
+        out.push_str("\r\n");
+    }
+    out.push_str(if is_all { "a=end-of-candidates\r\n" } else { "" });
+    Ok(())
+}
+
+/// As many bytes as they take at most, and few more.
+pub(crate) fn room_for(candidates: &[CandidateLine]) -> usize {
+    let address = |address: &Address| match address {
+        Address::Ip(IpAddr::V4(_)) => 15,
+        Address::Ip(IpAddr::V6(_)) => 45,
+        Address::Name(name) => name.len(),
+    };
+    let lines = candidates.iter().map(|line| {
+        let related = line.related.as_ref().map_or(0, |(related, _)| address(related).saturating_add(19));
+        let pairs = line.extensions.iter().flat_map(|(name, value)| [name.len(), value.len(), 2]).sum();
+        [47, line.foundation.len(), line.transport.as_str().len(), address(&line.address), related, pairs]
+    });
+    lines.flatten().sum()
+}
+
+/// RFC 8840 section 4.1.1: no candidate can be the default destination yet.
+const NOWHERE: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9);
 
 /// RFC 8839 section 4.2.1.2: what most likely works with a peer without ICE. A relay before what a server saw of us,
 /// that before our own, IPv4 before IPv6. Names and other transports are none (RFC 8839 section 4.3.2).
-fn default_destination(candidates: &[CandidateLine], is_tcp: bool) -> Option<(core::net::IpAddr, u16)> {
+fn default_destination(candidates: &[CandidateLine], is_tcp: bool) -> Option<(IpAddr, u16)> {
     let wanted = if is_tcp { Transport::Tcp } else { Transport::Udp };
     let usable = candidates.iter().filter(|line| line.component == 1 && line.transport == wanted);
     let ranked = usable.filter_map(|line| match line.address {
@@ -344,129 +368,19 @@ fn default_destination(candidates: &[CandidateLine], is_tcp: bool) -> Option<(co
     ranked.max_by_key(|&(rank, _)| rank).map(|(_, destination)| destination)
 }
 
-/// A text with some attributes changed. Every other line comes back byte for byte, in its place.
-///
-/// ```
-/// use floe_sdp::{Attribute, Edit, SessionDescription};
-///
-/// let text = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=x-what:ever\r\n\
-///             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=x-how:so\r\n";
-/// let mut edit = Edit::new(&SessionDescription::parse(text)?);
-/// edit.add(Some(0), &Attribute::parse("a=end-of-candidates")?);
-/// assert_eq!(edit.finish()?, format!("{text}a=end-of-candidates\r\n"));
-/// # Ok::<(), floe_sdp::ParseError>(())
-/// ```
-#[derive(Clone)]
-pub struct Edit<'a> {
-    /// Lines with their ends: of the session, then of each section.
-    levels: Vec<Vec<Cow<'a, str>>>,
-    end: &'static str,
-}
-
-impl<'a> Edit<'a> {
-    /// Begins with the text as it is.
-    pub fn new(description: &SessionDescription<'a>) -> Self {
-        let sections: usize = description.media.iter().map(|media| media.as_str().len()).sum();
-        let session = description.as_str().len().saturating_sub(sections);
-        let session = description.as_str().get(..session).unwrap_or_default();
-        let texts = core::iter::once(session).chain(description.media.iter().map(Media::as_str));
-        let lines = |text: &'a str| text.split_inclusive('\n').map(Cow::Borrowed).collect();
-        let end = if description.as_str().contains("\r\n") { "\r\n" } else { "\n" };
-        Self { levels: texts.map(lines).collect(), end }
-    }
-
-    /// Adds an attribute behind all others of the section, or of the session if that is `None`. There is no effect if
-    /// there is no such section.
-    pub fn add(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
-        let line = format!("a={attribute}{}", self.end);
-        let end = self.end;
-        let Some(lines) = self.level(section) else { return };
-        if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
-            last.to_mut().push_str(end);
-        }
-        lines.push(Cow::Owned(line));
-    }
-
-    /// Puts an attribute in the place of the first of the same name, or behind all others if there is none.
-    pub fn set(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
-        let text = format!("{attribute}");
-        let name = text.split(':').next().unwrap_or_default();
-        let line = format!("a={text}{}", self.end);
-        let found = self.level(section).and_then(|lines| lines.iter_mut().find(|line| is_named(line, name)));
-        match found {
-            Some(place) => *place = Cow::Owned(line),
-            None => self.add(section, attribute),
-        }
-    }
-
-    /// Takes out every attribute of that name.
-    pub fn remove(&mut self, section: Option<usize>, name: &str) {
-        if let Some(lines) = self.level(section) {
-            lines.retain(|line| !is_named(line, name));
-        }
-    }
-
-    /// The new text.
-    ///
-    /// # Errors
-    ///
-    /// It is no description: an attribute that may stand once was added twice, or one that was made by hand does not
-    /// follow the grammar.
-    pub fn finish(&self) -> Result<String, ParseError> {
-        let text: String = self.levels.iter().flatten().map(|line| &**line).collect();
-        SessionDescription::parse(&text)?;
-        Ok(text)
-    }
-
-    fn level(&mut self, section: Option<usize>) -> Option<&mut Vec<Cow<'a, str>>> {
-        self.levels.get_mut(section.map_or(0, |index| index.saturating_add(1)))
-    }
-}
-
-/// Without the text: there is a password in it.
-impl fmt::Debug for Edit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edit").field("levels", &self.levels.len()).finish_non_exhaustive()
-    }
-}
-
-impl<'a> RawAttribute<'a> {
-    /// An attribute of your own, to be written.
-    ///
-    /// # Errors
-    ///
-    /// The name is no token, or the value is empty or holds NUL, CR or LF.
-    pub fn new(name: &'a str, value: Option<&'a str>) -> Result<Self, ParseError> {
-        Field { text: name, column: 1 }.token("the name of an attribute")?;
-        if let Some(value) = value {
-            Field { text: value, column: 1 }.byte_string("a value without NUL, CR or LF")?;
-        }
-        Ok(Self { name, value })
-    }
-}
-
-fn is_named(line: &str, name: &str) -> bool {
-    let attribute = line.trim_end_matches(['\r', '\n']).strip_prefix("a=");
-    attribute.is_some_and(|text| text.split(':').next().unwrap_or_default().eq_ignore_ascii_case(name))
-}
-
-fn push(out: &mut String, texts: &[&str]) {
+pub(crate) fn push(out: &mut String, texts: &[&str]) {
     texts.iter().for_each(|text| out.push_str(text));
 }
 
-/// " 50:C5:F6".
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    let digit =
-        |nibble: u8| char::from_digit(u32::from(nibble & 0xf), 16).unwrap_or('0').to_ascii_uppercase();
-    for (at, &byte) in bytes.iter().enumerate() {
-        out.push(if at == 0 { ' ' } else { ':' });
-        out.push(digit(byte >> 4));
-        out.push(digit(byte));
-    }
+fn push_number(out: &mut String, name: &str, number: impl Into<u64>) -> fmt::Result {
+    out.push_str(name);
+    decimal(out, number)?;
+    out.push_str("\r\n");
+    Ok(())
 }
 
 pub(crate) fn check_mid(mid: &str) -> Result<(), BuildError> {
-    if mid.is_empty() || mid.len() > 256 || !mid.bytes().all(is_token_byte) {
+    if !Class::TOKEN.makes(mid) || mid.len() > 256 {
         return Err(BuildError::Mid);
     }
     Ok(())
@@ -484,20 +398,19 @@ pub(crate) fn check_ufrag(ufrag: &IceUfrag) -> Result<(), BuildError> {
 pub(crate) fn check_candidate(candidate: &CandidateLine) -> Result<(), BuildError> {
     let CandidateLine { foundation, component, transport, priority, address, related, extensions, .. } =
         candidate;
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(is_token_byte);
+    let is_token = |text: &str| Class::TOKEN.makes(text);
     let is_address = |address: &Address| match address {
         Address::Ip(_) => true,
         Address::Name(name) => is_domain_name(name),
     };
-    let is_pair =
-        |(name, value): &(String, String)| is_token(name) && value.bytes().all(|b| b.is_ascii_graphic());
+    let is_pair = |(name, value): &(String, String)| is_token(name) && Class::VISIBLE.has_all(value);
     // These would be read as the related address.
     let is_named = |at: usize, name| extensions.get(at).is_some_and(|pair| pair.0.eq_ignore_ascii_case(name));
     let is_related = is_named(0, "raddr") && is_named(1, "rport");
     let length: usize = extensions.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
     let fits = !is_related
         && (1..=32).contains(&foundation.len())
-        && foundation.chars().all(is_ice_char)
+        && Class::ICE.has_all(foundation)
         && (1..=256).contains(component)
         && (1..=0x7fff_ffff).contains(priority)
         && is_token(transport.as_str())

@@ -1,12 +1,13 @@
 //! What holds for every line there can be.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use floe_sdp::{
     Address, Attribute, CandidateLine, CandidateType, Edit, Fingerprint, Fragment, HashFunction,
     IceAttribute, IceOptions, IcePwd, IceUfrag, Limits, LocalFragment, LocalSession, ParseError,
     ParseErrorKind, SessionDescription, Setup, TlsId, Transport, check_answer, check_next_offer, check_offer,
 };
+use proptest::array::uniform8;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -20,6 +21,21 @@ proptest! {
     #[test]
     fn a_candidate_prints_and_parses_back(candidate in candidates()) {
         prop_assert_eq!(CandidateLine::parse(&candidate.to_string()), Ok(candidate));
+    }
+
+    #[test]
+    fn an_address_is_read_as_the_standard_library_reads_it(text in address_texts()) {
+        let line = CandidateLine::parse(&format!("candidate:1 1 UDP 1 {text} 1 typ host"));
+        let read = line.ok().and_then(|line| match line.address {
+            Address::Ip(ip) => Some(ip),
+            Address::Name(_) => None,
+        });
+        prop_assert_eq!(read, text.parse().ok());
+    }
+
+    #[test]
+    fn an_address_is_written_as_the_standard_library_writes_it(ip in ips()) {
+        prop_assert_eq!(Address::from(ip).to_string(), ip.to_string());
     }
 
     #[test]
@@ -442,6 +458,33 @@ fn addresses() -> impl Strategy<Value = Address> {
     ]
 }
 
+/// Addresses with runs of zeros, and with IPv4 ones within.
+fn ips() -> impl Strategy<Value = IpAddr> + Clone {
+    let group = prop_oneof![3 => Just(0), 1 => 0..0x100_u16, 1 => any::<u16>()];
+    prop_oneof![
+        any::<[u8; 4]>().prop_map(IpAddr::from),
+        any::<[u8; 4]>().prop_map(|octets| Ipv4Addr::from(octets).to_ipv6_mapped().into()),
+        uniform8(group).prop_map(IpAddr::from),
+    ]
+}
+
+/// The text of an address, in its shortest form or a longer one, and after changes that may spoil it.
+fn address_texts() -> impl Strategy<Value = String> {
+    let written = ips().prop_map(|ip| ip.to_string());
+    let loud = written.clone().prop_map(|text| text.to_uppercase());
+    let long = vec(any::<u16>(), 1..10)
+        .prop_map(|groups| groups.iter().map(|group| format!("{group:04x}")).collect::<Vec<_>>().join(":"));
+    let ends_in_ipv4 = (long.clone(), any::<[u8; 4]>())
+        .prop_map(|(head, octets)| format!("{head}:{}", Ipv4Addr::from(octets)));
+    let gapped = (option::of(long.clone()), option::of(prop_oneof![long.clone(), ends_in_ipv4.clone()]))
+        .prop_map(|(head, tail)| format!("{}::{}", head.unwrap_or_default(), tail.unwrap_or_default()));
+    let whole = prop_oneof![written, loud, long, ends_in_ipv4, gapped];
+    let change = (any::<Index>(), 0..3_u8, select("0123456789aAfFgG:.:.".chars().collect::<Vec<_>>()));
+    let changed =
+        (whole, vec(change, 0..3)).prop_map(|(text, changes)| changed(text.chars().collect(), changes));
+    prop_oneof![3 => changed, 1 => "[0-9]{1,3}(\\.[0-9]{1,3}){2,4}", 1 => "[0-9a-fA-F:.]{1,40}"]
+}
+
 fn kinds() -> impl Strategy<Value = CandidateType> {
     select(vec![
         CandidateType::Host,
@@ -476,16 +519,21 @@ fn damaged(texts: Vec<&'static str>) -> impl Strategy<Value = String> {
         0..3_u8,
         prop_oneof![any::<char>(), select(" \t\r\n\0:=%.+-/09a".chars().collect::<Vec<_>>())],
     );
-    (select(texts), vec(change, 0..4)).prop_map(|(text, changes)| {
-        let mut text: Vec<char> = text.chars().collect();
-        for (at, how, c) in changes {
-            let at = at.index(text.len());
-            match how {
-                0 => drop(text.splice(at..=at, [c])),
-                1 => text.insert(at, c),
-                _ => drop(text.remove(at)),
-            }
+    (select(texts), vec(change, 0..4)).prop_map(|(text, changes)| changed(text.chars().collect(), changes))
+}
+
+/// Puts a character in the place of one, puts one more, or takes one out.
+fn changed(mut text: Vec<char>, changes: Vec<(Index, u8, char)>) -> String {
+    for (at, how, c) in changes {
+        if text.is_empty() {
+            break;
         }
-        text.into_iter().collect()
-    })
+        let at = at.index(text.len());
+        match how {
+            0 => drop(text.splice(at..=at, [c])),
+            1 => text.insert(at, c),
+            _ => drop(text.remove(at)),
+        }
+    }
+    text.into_iter().collect()
 }

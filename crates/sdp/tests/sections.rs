@@ -47,6 +47,7 @@ fn a_description_keeps_the_order_of_its_lines() {
         (format!("{HEAD}{MEDIA}y=x\r\n"), (Misplaced, 7)),
         (format!("{HEAD}m=audio 0 x y\r\n{MEDIA}"), (Incomplete, 5)),
         (format!("{HEAD}{MEDIA}m=audio 0 x y\r\n"), (Incomplete, 7)),
+        (format!("{HEAD}m=audio 0 x y\r\nmx\r\n"), (ParseErrorKind::Malformed, 6)),
         (format!("{HEAD}A=x\r\n"), (ParseErrorKind::Malformed, 5)),
         (format!("{HEAD} a=x\r\n"), (ParseErrorKind::Malformed, 5)),
         (format!("{HEAD}a =x\r\n"), (ParseErrorKind::Malformed, 5)),
