@@ -8,6 +8,7 @@
 //!    │ │ └──437, silence, expiry─┴── where it is not to be had again ─────────┤
 //!    │ Resting ◀─refused for now, where there was one before                  │
 //!    │ Clearing ◀─437: an old one is in the way, and deleted                  │
+//!    │ Detour ◀─300 on a stream: until there is one to the other server       │
 //!    ├──success that is of no use────────────┘                                │
 //!    └──refused, silence──────────────────────────────────────────────────────┘
 //! ```
@@ -20,13 +21,13 @@ use floe_stun::attribute::{
     AddressErrorCode, Attribute, ErrorCode, Family, Lifetime, MobilityTicket, ReservationToken,
     XorMappedAddress, XorRelayedAddress,
 };
-use floe_stun::{Chance, Instant, Message};
+use floe_stun::{Chance, Instant, Message, RequestId};
 
+use crate::requests::Elsewhere;
 use crate::{BadAnswer, Refusal, Wanted};
 
 /// Where the one allocation of a client stands.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a client has one, which is live most of the time")]
 pub(crate) enum Allocation {
     /// Asked for.
     Asking,
@@ -34,6 +35,15 @@ pub(crate) enum Allocation {
     Resting {
         /// When.
         until: Instant,
+    },
+    /// To be asked for elsewhere, once the host has opened the way there.
+    Detour {
+        /// What the host was asked.
+        request: RequestId,
+        /// The other server.
+        elsewhere: Elsewhere,
+        /// Whether the stream to the server that sent us there is over already.
+        left: bool,
     },
     /// An earlier one of this 5-tuple is being deleted, and then it is asked for again.
     Clearing,

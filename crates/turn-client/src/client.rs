@@ -28,10 +28,10 @@ pub struct Client {
     permissions: Permissions,
     channels: Channels,
     redirects: Redirects,
-    /// The stream to another server that the host is asked for, and which server.
-    detour: Option<(RequestId, Elsewhere)>,
     /// Whether there was an allocation once, which is not given up so soon.
     held: bool,
+    /// How often in a row an allocation was lost before it was of any use.
+    losses: u32,
     /// When the server last granted anything.
     heard_at: Instant,
     /// Whether what was in the way of this allocation has been deleted.
@@ -62,8 +62,8 @@ impl Client {
             permissions: Permissions::default(),
             channels: Channels::new(&mut chance),
             redirects: Redirects::new(),
-            detour: None,
             held: false,
+            losses: 0,
             heard_at: now,
             cleared: false,
             last_need: 0,
@@ -191,8 +191,8 @@ impl Client {
         if self.is_ending() {
             return;
         }
-        // The server may have granted what we have not heard of yet; before a login it has granted nothing.
-        if self.requests.is_challenged() {
+        // The server may have granted what we have not heard of yet; before a login, or on the way to another, none has.
+        if self.requests.is_challenged() && !matches!(self.allocation, Allocation::Detour { .. }) {
             self.end(Allocation::Leaving { told: false });
             self.ask(Task::Delete);
         } else {
@@ -261,8 +261,10 @@ impl Machine for Client {
                 self.handle_icmp()
             }
             Input::Closed { socket } if socket == self.config.socket => self.handle_closed(),
-            Input::Opened { request, socket, .. } if self.is_detour(request) => self.handle_opened(socket),
-            Input::Failed { request, why } if self.is_detour(request) => self.handle_no_detour(why),
+            Input::Opened { request, socket, .. } if self.has_asked(request) => {
+                self.handle_opened(request, socket)
+            }
+            Input::Failed { request, why } if self.has_asked(request) => self.handle_not_opened(request, why),
             Input::Timeout => Received::Consumed,
             _ => Received::NotMine,
         };
@@ -379,12 +381,14 @@ impl Client {
     }
 
     fn handle_closed(&mut self) -> Received<PeerData<'static>> {
-        match self.allocation {
+        match &mut self.allocation {
             Allocation::Asking | Allocation::Resting { .. } | Allocation::Clearing => {
                 self.end(Allocation::Over);
                 self.tell(Event::Failed(AllocateFailure::SocketClosed));
             }
             Allocation::Live(_) => self.lose(LostReason::SocketClosed),
+            // A server that has sent us away hangs up.
+            Allocation::Detour { left, .. } => *left = true,
             Allocation::Leaving { .. } => self.left(),
             Allocation::Over => return Received::NotMine,
         }
@@ -395,6 +399,9 @@ impl Client {
 /// How tasks end.
 impl Client {
     fn handle_granted(&mut self, request: &Request, answer: &Authenticated<Message<'_>>) {
+        if !matches!(request.task, Task::Allocate | Task::Delete) {
+            self.losses = 0;
+        }
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
@@ -474,31 +481,57 @@ impl Client {
         let server_name = elsewhere.domain.clone().or_else(|| self.config.server_name.clone());
         let (to, transport) = (elsewhere.to, self.config.transport);
         self.queue.push_back(Queued::Need(Need::Stream { request, to, transport, server_name }));
-        self.detour = Some((request, elsewhere));
+        self.allocation = Allocation::Detour { request, elsewhere, left: false };
     }
 
-    fn is_detour(&self, answered: RequestId) -> bool {
-        self.detour.as_ref().is_some_and(|(request, _)| *request == answered)
+    /// Whether the host answers a need of ours.
+    const fn has_asked(&self, answered: RequestId) -> bool {
+        answered.0 > 0 && answered.0 <= self.last_need
     }
 
-    fn handle_opened(&mut self, socket: SocketId) -> Received<PeerData<'static>> {
-        let Some((_, elsewhere)) = self.detour.take() else { return Received::NotMine };
-        let left = core::mem::replace(&mut self.config.socket, socket);
-        self.queue.push_back(Queued::Need(Need::Close { socket: left }));
-        self.ask_elsewhere(elsewhere);
+    /// The detour that the host answers, if it is still wanted; whether the old stream is over, and where it leads.
+    fn take_detour(&mut self, answered: RequestId) -> Option<(bool, Elsewhere)> {
+        match &self.allocation {
+            Allocation::Detour { request, elsewhere, left } if *request == answered => {
+                let detour = (*left, elsewhere.clone());
+                self.allocation = Allocation::Asking;
+                Some(detour)
+            }
+            _ => None,
+        }
+    }
+
+    fn handle_opened(&mut self, answered: RequestId, socket: SocketId) -> Received<PeerData<'static>> {
+        match self.take_detour(answered) {
+            Some((left, elsewhere)) => {
+                let old = core::mem::replace(&mut self.config.socket, socket);
+                if !left {
+                    self.queue.push_back(Queued::Need(Need::Close { socket: old }));
+                }
+                self.ask_elsewhere(elsewhere);
+            }
+            // Nobody wants to go there any more.
+            None => self.queue.push_back(Queued::Need(Need::Close { socket })),
+        }
         Received::Consumed
     }
 
-    fn handle_no_detour(&mut self, why: floe_stun::Failure) -> Received<PeerData<'static>> {
-        let Some((_, Elsewhere { to, .. })) = self.detour.take() else { return Received::NotMine };
-        self.end(Allocation::Over);
-        self.tell(Event::Failed(AllocateFailure::NotThere { to, why }));
+    fn handle_not_opened(
+        &mut self,
+        answered: RequestId,
+        why: floe_stun::Failure,
+    ) -> Received<PeerData<'static>> {
+        if let Some((_, Elsewhere { to, .. })) = self.take_detour(answered) {
+            self.end(Allocation::Over);
+            self.tell(Event::Failed(AllocateFailure::NotThere { to, why }));
+        }
         Received::Consumed
     }
 
     fn ask_elsewhere(&mut self, Elsewhere { to, domain }: Elsewhere) {
         self.config.server = to;
         self.config.server_name = domain.or_else(|| self.config.server_name.take());
+        self.requests.clear();
         self.requests.login().start_elsewhere();
         self.tell(Event::Redirected { to });
         self.ask(Task::Allocate);
@@ -574,9 +607,14 @@ impl Client {
     }
 
     fn lose(&mut self, why: LostReason) {
-        if self.config.again && why.may_pass() {
+        if self.config.again && why.may_pass() && self.losses < MAX_LOSSES {
+            self.losses = self.losses.saturating_add(1);
             self.tell(Event::Interrupted(why));
-            self.allocate_anew();
+            // One that was of no use at all is not asked for again at once.
+            match self.losses {
+                ..=1 => self.allocate_anew(),
+                again => self.rest(SHORT_REST * again.min(MAX_LOSSES)),
+            }
         } else {
             self.end(Allocation::Over);
             self.tell(Event::Lost(why));
@@ -717,6 +755,9 @@ impl Client {
 
 /// RFC 8489 §14.8.
 const TRY_ALTERNATE: u16 = 300;
+
+/// Allocations in a row that were lost before they were of any use.
+const MAX_LOSSES: u32 = 8;
 
 /// As long as a network may need to come back.
 const SHORT_REST: Duration = Duration::from_secs(15);

@@ -93,7 +93,7 @@ fn silence_is_an_end_and_a_beginning() {
     world.run(secs(640.0));
     let events = world.events();
     assert!(matches!(&events[0], Event::Interrupted(LostReason::Silent)), "{events:?}");
-    assert!(world.client.relayed().is_some());
+    assert_eq!(kinds(&events)[..2], ["interrupted", "allocated"]);
 }
 
 #[test]
@@ -249,6 +249,65 @@ fn on_a_stream_elsewhere_is_another_stream() {
     assert_eq!(world.needs[1..], [Need::Close { socket: SOCKET }]);
     world.run(secs(1.0));
     assert_eq!(kinds(&world.events()), ["redirected", "allocated"]);
+}
+
+/// A client over a stream that a server has sent elsewhere; the need it has of the host.
+fn on_a_detour() -> (World, floe_stun::RequestId) {
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(300), 1);
+    let mut world = World::with(steadfast().over(Transport::Tcp), server);
+    world.run(secs(1.0));
+    let [Need::Stream { request, .. }] = world.needs[..] else { panic!("{:?}", world.needs) };
+    (world, request)
+}
+
+fn open(world: &mut World, request: floe_stun::RequestId) {
+    let opened = Input::Opened { request, socket: SocketId(9), local: at("203.0.113.5:40001") };
+    let _ = world.client.handle_input(world.now, opened);
+    world.drain();
+}
+
+#[test]
+fn a_stream_that_opens_for_nobody_is_closed() {
+    let (mut world, request) = on_a_detour();
+    world.release();
+    open(&mut world, request);
+    world.run(secs(60.0));
+    assert_eq!(world.events(), [Event::Released]);
+    assert_eq!(world.needs[1..], [Need::Close { socket: SocketId(9) }]);
+    assert_eq!(world.strays, []);
+
+    let (mut world, request) = on_a_detour();
+    world.move_to(SocketId(8));
+    open(&mut world, request);
+    assert_eq!(world.needs[1..], [Need::Close { socket: SocketId(9) }], "not the one that is used");
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), ["allocated"]);
+}
+
+#[test]
+fn a_server_that_hangs_up_after_sending_us_away_spoils_nothing() {
+    let (mut world, request) = on_a_detour();
+    let _ = world.client.handle_input(world.now, Input::Closed { socket: SOCKET });
+    (world.socket, world.place) = (SocketId(9), at(ELSEWHERE));
+    open(&mut world, request);
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), ["redirected", "allocated"]);
+    assert_eq!(world.needs.len(), 1, "what is closed is not closed again");
+}
+
+#[test]
+fn a_server_that_takes_away_what_it_gives_is_not_asked_without_a_pause() {
+    let mut world = bound();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(437), 999);
+    world.server.fault(Method::CHANNEL_BIND, Fault::Refuse(437), 999);
+    world.permit("203.0.113.8");
+    world.run(secs(3600.0));
+    let allocates = world.server.of(Method::ALLOCATE).len();
+    assert!(allocates < 40, "{allocates} in an hour");
+    assert_eq!(kinds(&world.events()).last(), Some(&"lost"));
+    assert!(world.is_idle());
 }
 
 #[test]
