@@ -28,6 +28,8 @@ pub struct Edit<'a> {
     /// Lines with their ends: of the session, then of each section.
     levels: Vec<Vec<Cow<'a, str>>>,
     end: &'static str,
+    /// The first attribute that is none.
+    error: Option<ParseError>,
 }
 
 impl<'a> Edit<'a> {
@@ -39,13 +41,13 @@ impl<'a> Edit<'a> {
         let texts = core::iter::once(session).chain(description.media.iter().map(Media::as_str));
         let lines = |text: &'a str| text.split_inclusive('\n').map(Cow::Borrowed).collect();
         let end = if description.as_str().contains("\r\n") { "\r\n" } else { "\n" };
-        Self { levels: texts.map(lines).collect(), end }
+        Self { levels: texts.map(lines).collect(), end, error: None }
     }
 
     /// Adds an attribute behind all others of the section, or of the session if that is `None`. There is no effect if
     /// there is no such section.
     pub fn add(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
-        let line = format!("a={attribute}{}", self.end);
+        let line = self.line(attribute);
         let end = self.end;
         let Some(lines) = self.level(section) else { return };
         if let Some(last) = lines.last_mut().filter(|last| !last.ends_with('\n')) {
@@ -58,7 +60,7 @@ impl<'a> Edit<'a> {
     pub fn set(&mut self, section: Option<usize>, attribute: &Attribute<'_>) {
         let text = format!("{attribute}");
         let name = text.split(':').next().unwrap_or_default();
-        let line = format!("a={text}{}", self.end);
+        let line = self.line(attribute);
         let found = self.level(section).and_then(|lines| lines.iter_mut().find(|line| is_named(line, name)));
         match found {
             Some(place) => *place = Cow::Owned(line),
@@ -80,9 +82,19 @@ impl<'a> Edit<'a> {
     /// It is no description: an attribute that may stand once was added twice, or one that was made by hand does not
     /// follow the grammar.
     pub fn finish(&self) -> Result<String, ParseError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
         let text: String = self.levels.iter().flatten().map(|line| &**line).collect();
         SessionDescription::parse(&text)?;
         Ok(text)
+    }
+
+    /// The line of an attribute, which must be one line whoever made it.
+    fn line(&mut self, attribute: &Attribute<'_>) -> String {
+        let text = format!("a={attribute}");
+        self.error = self.error.take().or_else(|| Attribute::parse(&text).err());
+        format!("{text}{}", self.end)
     }
 
     fn level(&mut self, section: Option<usize>) -> Option<&mut Vec<Cow<'a, str>>> {

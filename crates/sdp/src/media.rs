@@ -93,9 +93,9 @@ impl<'a> Media<'a> {
         let (port, port_count) = read_ports(fields.need(PORT)?)?;
         let proto = read_proto(fields.need(PROTO)?)?;
         let formats = fields.rest().map_or("", |rest| rest.text);
-        let mut next = Some(fields.need(FORMAT)?);
+        let (is_rtp, mut next) = (is_rtp(proto), Some(fields.need(FORMAT)?));
         while let Some(format) = next {
-            read_format(format, is_rtp(proto))?;
+            read_format(format, is_rtp)?;
             next = fields.next();
         }
         Ok(Self {

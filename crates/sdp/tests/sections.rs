@@ -3,7 +3,7 @@
 
 use floe_sdp::{
     Attribute, CandidateLine, Direction, Edit, Fingerprint, HashFunction, IceOptions, IcePwd, IceUfrag,
-    Limits, LocalSession, ParseErrorKind, SessionDescription, Setup, check_answer,
+    Limits, LocalSession, ParseErrorKind, RawAttribute, SessionDescription, Setup, check_answer,
 };
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -332,4 +332,19 @@ fn an_edit_changes_what_it_is_told_and_nothing_else() {
 fn ours() -> (IceUfrag, IcePwd, [Fingerprint; 1]) {
     let fingerprint = Fingerprint::new(HashFunction::Sha256, &[3; 32]).unwrap();
     (IceUfrag::from_random([1; 6]), IcePwd::from_random([2; 18]), [fingerprint])
+}
+
+/// What was made by hand is one line, or nothing comes of it.
+#[test]
+fn no_attribute_brings_lines_of_its_own() {
+    let text = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+    for evil in ["y\r\na=setup:active", "y\na=ice-ufrag:evil", "y\r", "y\0"] {
+        let attribute = Attribute::Other(RawAttribute { name: "x", value: Some(evil) });
+        let mut added = Edit::new(&SessionDescription::parse(text).unwrap());
+        added.add(None, &attribute);
+        assert!(added.finish().is_err(), "{evil:?}");
+        let mut set = Edit::new(&SessionDescription::parse(text).unwrap());
+        set.set(None, &attribute);
+        assert!(set.finish().is_err(), "{evil:?}");
+    }
 }

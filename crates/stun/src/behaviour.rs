@@ -144,6 +144,8 @@ pub enum Test {
     Filtering,
     /// How long it remembers.
     Lifetime,
+    /// Whether a packet to our own mapped address comes back.
+    Hairpin,
 }
 
 /// Why a test could not be finished.
@@ -247,8 +249,11 @@ impl BehaviourClient {
         }
         let asked = self.questions.iter().position(|question| question.transaction.id() == message.id());
         let asked = asked.ok_or(Dropped::UnknownTransaction)?;
-        if self.questions.get(asked).is_some_and(|question| !question.order.may_come_from(from)) {
-            return Err(Dropped::WrongSource);
+        match self.questions.get(asked) {
+            // Somebody else has the address that the server takes for ours.
+            Some(Question { test: Test::Hairpin, .. }) => return Err(Dropped::UnexpectedMethod),
+            Some(question) if !question.order.may_come_from(from) => return Err(Dropped::WrongSource),
+            _ => {}
         }
         let reply = match message.class() {
             Class::Success => {
@@ -269,6 +274,7 @@ impl BehaviourClient {
     fn handle_reply(&mut self, question: &Question, reply: Reply) {
         let step = match question.test {
             Test::Reachability => return self.handle_reached(question, reply),
+            Test::Hairpin => return,
             Test::Mapping => self.mapping.handle(reply),
             Test::Filtering => self.filtering.handle(reply),
             Test::Lifetime => match &mut self.lifetime {
@@ -306,7 +312,7 @@ impl BehaviourClient {
 
     /// A request from the first socket to where it is seen: it comes back or it does not.
     fn try_hairpin(&mut self, mapped: SocketAddr) {
-        if mapped == self.config.mapping.1 {
+        if mapped == self.config.mapping.1 || !is_usable(mapped, self.config.server) {
             return;
         }
         let id = self.chance.transaction_id();
@@ -314,7 +320,7 @@ impl BehaviourClient {
         let order = Order::plain(self.config.mapping.0, mapped);
         let transaction = Transaction::new(id, self.now, self.config.schedule);
         // Kept like a question for its retransmissions; its answer is its own arrival.
-        self.questions.push(Question { test: Test::Reachability, order, transaction });
+        self.questions.push(Question { test: Test::Hairpin, order, transaction });
         self.queue.push_back(Queued::Hairpin { to: mapped, id });
     }
 
@@ -476,13 +482,17 @@ impl Order {
 /// Whether an address can serve as the server's other one: both parts differ (RFC 5780 §7.4), and it leads to
 /// nobody's own machine.
 fn is_another(other: SocketAddr, server: SocketAddr) -> bool {
-    let usable = match other.ip() {
+    is_usable(other, server) && other.ip() != server.ip() && other.port() != server.port()
+}
+
+/// Whether an address that the server names is one that a packet may go to.
+fn is_usable(named: SocketAddr, server: SocketAddr) -> bool {
+    let unicast = match named.ip() {
         IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
         IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
     };
-    usable
-        && other.is_ipv4() == server.is_ipv4()
-        && other.ip() != server.ip()
-        && other.port() != server.port()
-        && other.ip().is_loopback() == server.ip().is_loopback()
+    unicast
+        && named.port() != 0
+        && named.is_ipv4() == server.is_ipv4()
+        && named.ip().is_loopback() == server.ip().is_loopback()
 }

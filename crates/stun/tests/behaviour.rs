@@ -103,3 +103,34 @@ fn an_answer_from_a_place_that_was_not_asked_is_dropped() {
     assert_eq!(client.handle_input(now, input), Received::Dropped(Dropped::WrongSource));
     assert_eq!(client.drops().of(Dropped::WrongSource), 1);
 }
+
+/// Drives a discovery whose server says that we are at `mapped`; where its questions went.
+fn asked_when_we_are_at(mapped: &str) -> Vec<SocketAddr> {
+    let (mut client, mut buf, mut asked) = (client(), [0; MAX_TRANSMIT], Vec::new());
+    for _ in 0..8 {
+        let Output::Transmit(request) = client.poll_output(&mut buf) else { continue };
+        let (socket, to) = (request.socket, request.to);
+        asked.push(to);
+        let id = Message::decode(request.bytes).unwrap().id();
+        let mut answer = [0; 256];
+        let answer = Builder::new(&mut answer, Class::Success, Method::BINDING, id);
+        let answer = answer.attribute(&XorMappedAddress(at(mapped))).finish().unwrap();
+        let _ = client.handle_input(Instant::ORIGIN, Input::Datagram { socket, from: to, data: answer });
+    }
+    asked
+}
+
+#[test]
+fn a_hairpin_that_somebody_answers_is_no_new_discovery() {
+    let asked = asked_when_we_are_at("203.0.113.5:40000");
+    assert_eq!(asked, [primary(), at("203.0.113.5:40000")]);
+}
+
+#[test]
+fn a_hairpin_goes_to_no_address_that_cannot_be_ours() {
+    for odd in
+        ["127.0.0.1:53", "255.255.255.255:9", "0.0.0.0:22", "224.0.0.1:5353", "10.0.0.1:0", "[2001:db8::1]:9"]
+    {
+        assert_eq!(asked_when_we_are_at(odd), [primary()], "{odd}");
+    }
+}

@@ -61,7 +61,7 @@ fn judged(
         Some(BehaviourEvent::Filtering(Dependence::AddressAndPortDependent, _)) => Verdict::NoAnswer(
             format!("no answer to CHANGE-REQUEST came from {other}: not sent, or filtered on its way"),
         ),
-        Some(BehaviourEvent::Filtering(..)) => {
+        Some(BehaviourEvent::Filtering(..) | BehaviourEvent::Unknown(_, Obstacle::NotMoved)) => {
             Verdict::Fail(format!("its answer to CHANGE-REQUEST does not come from {other}"))
         }
         Some(BehaviourEvent::Unknown(_, Obstacle::OneAddress)) => {
