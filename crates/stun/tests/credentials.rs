@@ -189,6 +189,33 @@ fn new_credentials_serve_once_the_old_ones_do_not() {
 }
 
 #[test]
+fn a_name_that_was_hidden_stays_hidden() {
+    let (mut login, mut attempt, _) = challenged(ANONYMOUS, Some(BOTH));
+    let forged = challenge(ErrorCode::STALE_NONCE, Some(REALM), STRONG, Some(BOTH));
+    assert!(matches!(hear(&mut login, &mut attempt, &forged), Ok(Verdict::Again)));
+    let request = ask(&login, &mut attempt);
+    let request = Message::decode(&request).unwrap();
+    assert_eq!(request.find::<Username<'_>>(), None);
+    assert_eq!(request.find(), Some(userhash("alice", REALM)));
+}
+
+#[test]
+fn an_answer_to_an_old_challenge_weakens_no_new_one() {
+    // STUN-9.2.5-9
+    let (mut login, mut old, _) = challenged(PLAIN, None);
+    let mut new = Attempt::new(Transport::Udp);
+    ask(&login, &mut new);
+    let stale = challenge(ErrorCode::STALE_NONCE, Some(REALM), STRONG, Some(BOTH));
+    assert!(matches!(hear(&mut login, &mut new, &stale), Ok(Verdict::Again)));
+    let key = alice().key(REALM, Algorithm::MD5);
+    let late = success(|builder| builder.integrity(&key).finish().unwrap().to_vec());
+    assert!(matches!(hear(&mut login, &mut old, &late), Ok(Verdict::Granted(_))));
+    let request = ask(&login, &mut new);
+    let key = alice().key(REALM, Algorithm::SHA256);
+    assert_eq!(Message::decode(&request).unwrap().verify(&key).unwrap().by(), Integrity::Sha256);
+}
+
+#[test]
 fn a_stale_nonce_is_renewed_but_not_for_ever() {
     // STUN-9.2.5-5
     let (mut login, mut attempt, _) = challenged(PLAIN, None);

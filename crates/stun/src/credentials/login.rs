@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Once a server has offered password algorithms, every challenge must: a list that is missing where the nonce
-//! promises one, or where there was one before, was taken away by somebody on the path (RFC 8489 §9.2.1).
+//! promises one, or where there was one before, was taken away by somebody on the path (RFC 8489 §9.2.1). So is the wish
+//! to hear our name hidden.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -203,7 +204,10 @@ impl Login {
             //= RFC 8489 §9.2.3.2
             //# The choice between the two attributes depends on the attribute received in the response to the
             //# first request.
-            challenge.proof.signed = Signed::By(proven.by());
+            // It may be the answer to an older challenge, and takes nothing away from this one.
+            if proven.by() == Integrity::Sha256 {
+                challenge.proof.signed = Signed::By(Integrity::Sha256);
+            }
         }
         Ok(verdict)
     }
@@ -262,6 +266,10 @@ impl Login {
         Ok(Some(Challenge::new(nonce, realm, offer, self)))
     }
 
+    fn hides_name(&self) -> bool {
+        self.challenge.as_ref().is_some_and(|challenge| matches!(challenge.identity, Identity::Hash(_)))
+    }
+
     fn has_offer(&self) -> bool {
         self.challenge.as_ref().is_some_and(|challenge| challenge.offer.is_some())
     }
@@ -270,11 +278,9 @@ impl Login {
 impl Challenge {
     fn new(nonce: &str, realm: &str, offer: Option<Offer>, login: &Login) -> Self {
         let credentials = &login.credentials;
-        let identity = if SecurityFeatures::of(nonce).username_anonymity {
-            Identity::Hash(credentials.hash(realm))
-        } else {
-            Identity::Name
-        };
+        // Once our name was to be hidden it stays so: a nonce that says otherwise may be anybody's.
+        let hides = SecurityFeatures::of(nonce).username_anonymity || login.hides_name();
+        let identity = if hides { Identity::Hash(credentials.hash(realm)) } else { Identity::Name };
         let algorithm = offer.as_ref().map_or(Algorithm::MD5, |offer| offer.chosen);
         //= RFC 8489 §9.2.5
         //# If the response contains a PASSWORD-ALGORITHMS attribute, all the subsequent requests MUST be
