@@ -18,7 +18,7 @@ mod wire;
 
 pub use machines::{agent, stun_signed, turn_client, turn_server};
 pub use text::{candidate, candidate_roundtrip, sdp, sdp_fragment, sdp_fragment_roundtrip, sdp_roundtrip};
-pub use timed::timed;
+pub use timed::{LIMIT, timed};
 pub use wire::{
     channel_data, demux, opaque_string, resolve, stream_cutter, stun_attributes, stun_decode, stun_roundtrip,
     uri, uri_roundtrip,

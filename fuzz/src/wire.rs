@@ -21,10 +21,9 @@ pub fn stun_decode(data: &[u8]) {
     let key = Key::short_term("VOkJxbRl1RmTxUk/WvJxBt");
     let verified = message.verify(&key);
     assert!(message.has_integrity() || verified.is_err(), "nothing vouches for an unsealed message");
-    for raw in message.attributes() {
-        let sealing = [MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, FINGERPRINT];
-        assert!(message.has(raw.kind) && !sealing.contains(&raw.kind), "{:#06x} shows", raw.kind);
-    }
+    let sealing = [MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, FINGERPRINT];
+    assert!(message.attributes().all(|raw| !sealing.contains(&raw.kind)), "a seal shows");
+    assert!(message.attributes().take(100).all(|raw| message.has(raw.kind)), "what shows is there");
     let unknown = |kind| is_required(kind) && (!is_known(kind) || is_of_extension(kind));
     assert!(message.unknown_required().all(unknown));
     let _ = (message.fingerprint(), format!("{message:?}"));
