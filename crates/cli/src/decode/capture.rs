@@ -214,9 +214,11 @@ impl<'k> Capture<'k> {
     /// What connections still owe.
     fn end(&mut self, out: &mut Printer) -> Result<(), Failure> {
         let number = self.summary.packets;
-        for (Flow { from, to }, decoded) in self.connections.end(self.keys) {
-            let packet = Packet { number, time: None, transport: "tcp", from, to };
-            self.tell(Decoded { packet: Some(packet), ..decoded }, out)?;
+        while let Some((Flow { from, to }, told)) = self.connections.end_next(self.keys) {
+            for decoded in told {
+                let packet = Packet { number, time: None, transport: "tcp", from, to };
+                self.tell(Decoded { packet: Some(packet), ..decoded }, out)?;
+            }
         }
         self.summary.gaps = self.connections.gaps();
         Ok(())

@@ -18,6 +18,8 @@ use super::stream::{self, Reader};
 #[derive(Debug)]
 pub(crate) struct Connections {
     directions: BTreeMap<Flow, Direction>,
+    /// Bytes of all early segments.
+    early: usize,
     gaps: u64,
 }
 
@@ -28,22 +30,32 @@ const MOST_DIRECTIONS: usize = 1 << 14;
 const MOST_EARLY: usize = 64;
 const MOST_EARLY_BYTES: usize = 1 << 20;
 
+/// And for all of them: beyond that, nobody waits any more.
+const MOST_EARLY_IN_ALL: usize = 64 << 20;
+
 impl Connections {
     pub(crate) const fn new() -> Self {
-        Self { directions: BTreeMap::new(), gaps: 0 }
+        Self { directions: BTreeMap::new(), early: 0, gaps: 0 }
     }
 
     /// Takes one segment and gives the messages that it ends.
     pub(crate) fn take(&mut self, flow: Flow, segment: Segment<'_>, keys: &Keys) -> Vec<Decoded> {
         let is_turn = self.is_turn(flow);
-        if segment.syn {
-            self.directions.remove(&flow);
+        if segment.syn
+            && let Some(old) = self.directions.remove(&flow)
+        {
+            self.early -= old.early_bytes();
         }
         if !self.directions.contains_key(&flow) && !self.has_room() {
             return Vec::new();
         }
         let direction = self.directions.entry(flow).or_insert_with(|| Direction::begin(&segment));
-        let told = direction.take(segment, is_turn, keys);
+        let of_others = self.early - direction.early_bytes();
+        let mut told = direction.take(segment, is_turn, keys);
+        if of_others + direction.early_bytes() > MOST_EARLY_IN_ALL {
+            told.extend(direction.give_up_waiting(is_turn, keys));
+        }
+        self.early = of_others + direction.early_bytes();
         self.gaps += std::mem::take(&mut direction.gaps);
         if told.iter().any(stream::hands_over)
             && let Some(back) = self.directions.get_mut(&flow.back())
@@ -53,16 +65,14 @@ impl Connections {
         told
     }
 
-    /// What is left when nothing more comes.
-    pub(crate) fn end(&mut self, keys: &Keys) -> Vec<(Flow, Decoded)> {
-        let mut left = Vec::new();
-        for (flow, mut direction) in std::mem::take(&mut self.directions) {
-            let mut told = direction.give_up_waiting(false, keys);
-            told.extend(direction.end());
-            self.gaps += direction.gaps;
-            left.extend(told.into_iter().map(|decoded| (flow, decoded)));
-        }
-        left
+    /// What is left when nothing more comes, of one direction after the other: all at once might be more than there is
+    /// memory for.
+    pub(crate) fn end_next(&mut self, keys: &Keys) -> Option<(Flow, Vec<Decoded>)> {
+        let (flow, mut direction) = self.directions.pop_first()?;
+        let mut told = direction.give_up_waiting(false, keys);
+        told.extend(direction.end());
+        self.gaps += direction.gaps;
+        Some((flow, told))
     }
 
     /// Holes behind which reading began anew.
@@ -79,6 +89,7 @@ impl Connections {
     fn has_room(&mut self) -> bool {
         if self.directions.len() >= MOST_DIRECTIONS {
             self.directions.retain(|_, direction| !direction.is_over());
+            self.early = self.directions.values().map(Direction::early_bytes).sum();
         }
         self.directions.len() < MOST_DIRECTIONS
     }
