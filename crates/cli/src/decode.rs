@@ -34,7 +34,7 @@ use report::{Decoded, Input, What};
 
 /// Succeeds if all of it could be decoded.
 pub(crate) fn run(options: &Decode) -> Result<(), Failure> {
-    let keys = Keys::new(&options.keys);
+    let keys = Keys::new(&options.keys)?;
     let mut out = Printer::new(options.json);
     let told = tell(options, &keys, &mut out);
     let told = told.or_else(|failure| tell_failure(failure, options, &mut out));

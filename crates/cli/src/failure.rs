@@ -58,6 +58,8 @@ pub(crate) enum Failure {
         "the two agents of the demo {what}; this machine may forbid packets between its own loopback sockets"
     )]
     Demo { what: String },
+    #[error("--user needs its password: give --password, or set FLOE_TURN_PASSWORD")]
+    NoPassword,
     #[error("cannot read {why}")]
     Input { why: String },
     #[error("some of it could not be decoded; see above for the reasons")]
@@ -96,6 +98,7 @@ impl Failure {
             self,
             Self::Uri(_)
                 | Self::NoCredentials { .. }
+                | Self::NoPassword
                 | Self::NotOpaque(_)
                 | Self::Users(_)
                 | Self::NoPrimary { .. }

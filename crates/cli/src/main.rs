@@ -226,12 +226,12 @@ struct DecodeKeys {
     #[arg(long, value_name = "PASSWORD", value_parser = NonEmptyStringValueParser::new())]
     key: Vec<String>,
     /// User name of long-term credentials, as TURN has them.
-    #[arg(long, visible_alias = "username", value_name = "NAME", requires_all = ["realm", "password"])]
+    #[arg(long, visible_alias = "username", value_name = "NAME", requires = "realm")]
     user: Option<String>,
     /// The realm they are for.
     #[arg(long, value_name = "REALM", requires = "user")]
     realm: Option<String>,
-    /// Their password.
+    /// Their password. In the environment, as FLOE_TURN_PASSWORD, it is hidden from other users of this machine.
     #[arg(
         long,
         visible_alias = "credential",

@@ -361,7 +361,8 @@ fn nothing_that_is_shown_reaches_the_terminal_as_a_command() {
     let candidate = format!("candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host x {nasty}");
     let description =
         format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns={}\r\nt=0 0\r\n", nasty.replace(['\r', '\n'], ""));
-    let turned = "candidate:1 1 UDP 2130706431 10.0.1.1 8998 typ host a\u{202E}b c";
+    let turned = "v=0\r\no=a\u{202E}b 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
+    assert!(one(&with_input(&["--json", "-"], turned.as_bytes()))["ok"] == true, "it is shown");
     let inputs =
         [&bytes[..], candidate.as_bytes(), description.as_bytes(), nasty.as_bytes(), turned.as_bytes()];
     for input in inputs {
@@ -469,6 +470,73 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         writer.join().unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), stderr(&output)), (Some(code), String::new()));
+    }
+}
+
+#[test]
+fn a_password_may_come_from_the_environment() {
+    let key = Credentials::new("alice", Password::new("secret")).key("example.org", Algorithm::MD5);
+    let bytes = message(|builder| builder.integrity(&key).finish().unwrap());
+    let mut command = floe(&["decode", "--json", "--user", "alice", "--realm", "example.org", &hex(&bytes)]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("FLOE_TURN_PASSWORD"), "{}", stderr(&output));
+    let told = one(&command.env("FLOE_TURN_PASSWORD", "secret").output().unwrap());
+    assert_eq!(told["integrity"], true);
+}
+
+/// docs/decode.md is what programs are written by.
+#[test]
+fn every_field_and_word_is_documented() {
+    let docs = include_str!("../../../docs/decode.md");
+    let inner = message(|builder| builder.finish().unwrap());
+    let key = Key::short_term(PASSWORD);
+    let all = message(|builder| {
+        let builder = builder.attribute(&Data(&inner)).attribute(&ErrorCode::BAD_REQUEST);
+        let builder =
+            builder.attribute(&EvenPort { reserve_next: true }).attribute(&ChangeRequest::default());
+        let builder = builder.attribute(&IcmpAttribute { kind: 3, code: 4, data: 0 });
+        let builder = builder.attribute(&AddressErrorCode { family: Family::Ipv6, code: 440, reason: "" });
+        let builder = builder.attribute(&TransmitCounter { request: 1, response: 1 });
+        let builder = builder.attribute(&GoogNetworkInfo { network: 1, cost: 1 });
+        builder.attribute(&PasswordAlgorithm(Algorithm::MD5)).integrity(&key).fingerprint().finish().unwrap()
+    });
+    let capture = [0xA1B2_C3D4_u32, 0x0004_0002, 0, 0, 0x0004_0000, 101].map(u32::to_le_bytes).concat();
+    let offer = include_str!("../../../tests/corpora/sdp/browsers-2026/firefox-host-offerFull.sdp");
+    let line = "candidate:1 1 TCP 1 10.0.1.1 9 typ srflx raddr 10.0.1.2 rport 9 tcptype active";
+    let channel_data = [&[0x40, 0, 0, 20], &inner[..]].concat();
+    for input in
+        [&all[..], &channel_data, &capture, offer.as_bytes(), line.as_bytes(), b"v=0\n", b"a=mid:0", b"zz"]
+    {
+        let told = one(&with_input(&["--json", "-"], input));
+        let mut names = Vec::new();
+        fields(&told, &mut names);
+        assert!(names.len() > 8, "{told}");
+        for name in names {
+            assert!(
+                docs.contains(&format!("`{name}`")),
+                "docs/decode.md does not tell of {name:?} in {told}"
+            );
+        }
+        if let Some(error) = told["error"].as_str() {
+            let word = error.split(':').next().unwrap();
+            assert!(docs.contains(&format!("`{word}`")), "docs/decode.md does not tell of {error:?}");
+        }
+        assert!(docs.contains(&format!("`{}`", told["kind"])), "{told}");
+        assert!(docs.contains(&format!("`{}`", told["input"])), "{told}");
+    }
+}
+
+fn fields(told: &Value, names: &mut Vec<String>) {
+    match told {
+        Value::Object(fields_of) => {
+            for (name, below) in fields_of {
+                names.push(name.clone());
+                fields(below, names);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|below| fields(below, names)),
+        _ => {}
     }
 }
 

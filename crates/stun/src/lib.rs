@@ -14,7 +14,7 @@
 //! [`Pipeline`] holds the requests of one TCP connection. [`BindingClient`] is the smallest whole machine: it asks a
 //! server for our address. [`Budget`] knows what fits a packet. A [`resolve::Resolution`] leads from a [`Uri`] to
 //! servers, and [`Redirects`] guards the way from one to the next. A [`stream::Cutter`] makes frames of a byte stream,
-//! and [`Protocol`] tells what a packet is.
+//! and [`Protocol`] tells what a packet is. A [`dissect::Dissection`] shows people what no reader accepts.
 //!
 //! The crate also holds the words that every machine above it shares: [`Instant`], [`SocketId`], [`Input`],
 //! [`Received`], [`Output`], [`Need`], [`SendPlan`] and the trait [`Machine`]. They are the two doors; see

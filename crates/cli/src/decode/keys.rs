@@ -1,10 +1,13 @@
 //! The credentials that a signature may have been made with (RFC 8489 §9).
 
+use std::env;
+
 use floe_stun::attribute::Algorithm;
 use floe_stun::credentials::{Credentials, opaque_string};
 use floe_stun::{Key, Password};
 
 use crate::DecodeKeys;
+use crate::failure::Failure;
 
 /// All that were given, each with what to call it.
 #[derive(Debug, Default)]
@@ -19,7 +22,7 @@ struct Named {
 }
 
 impl Keys {
-    pub(crate) fn new(given: &DecodeKeys) -> Self {
+    pub(crate) fn new(given: &DecodeKeys) -> Result<Self, Failure> {
         let mut keys = Self::default();
         for (n, password) in given.key.iter().enumerate() {
             let name =
@@ -28,12 +31,13 @@ impl Keys {
                 keys.0.push(Named { name: name.clone(), algorithm: None, key: Key::short_term(&password) });
             }
         }
-        if let (Some(user), Some(realm), Some(password)) = (&given.user, &given.realm, &given.password) {
-            for password in as_typed_and_prepared(password) {
+        if let (Some(user), Some(realm)) = (&given.user, &given.realm) {
+            let password = given.password.clone().or_else(of_environment).ok_or(Failure::NoPassword)?;
+            for password in as_typed_and_prepared(&password) {
                 keys.add_long_term(user, realm, password);
             }
         }
-        keys
+        Ok(keys)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -56,6 +60,11 @@ impl Keys {
             });
         }
     }
+}
+
+/// The password that the other commands have for TURN.
+fn of_environment() -> Option<String> {
+    env::var("FLOE_TURN_PASSWORD").ok().filter(|password| !password.is_empty())
 }
 
 /// Not everybody prepares a password by OpaqueString, and some cannot be.
