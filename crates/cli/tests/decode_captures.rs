@@ -424,6 +424,19 @@ fn other_connections_are_passed_over() {
     assert_eq!((told.len(), &summary["messages"]), (0, &0.into()));
 }
 
+/// Whoever scans ports leaves many connections behind that never say anything.
+#[test]
+fn connections_that_say_nothing_keep_nobody_out() {
+    let from = |n: u16| format!("10.{}.{}.1:1000", 100 + (n >> 8), n & 0xFF);
+    let mut packets: Vec<_> = (0..5000).map(|n| tcp_between(&from(n), B, 0, SYN, b"")).collect();
+    packets.extend([
+        tcp(0, SYN, b""),
+        tcp(1, NONE, &message(1)),
+        tcp_between(&from(7), B, 1, NONE, &message(2)),
+    ]);
+    assert_eq!(of_tcp(&packets), [1, 2]);
+}
+
 /// A relay's port, and so no web server: ChannelData from the first byte.
 #[test]
 fn on_the_port_of_turn_a_stream_may_begin_with_channel_data() {

@@ -23,8 +23,9 @@ pub(crate) struct Connections {
     gaps: u64,
 }
 
-/// Directions that are followed at once. Those that carry something else, or have ended, make room.
-const MOST_DIRECTIONS: usize = 1 << 14;
+/// Directions that are followed at once, each of which may be within a message of 64 KiB. Those that are not reading one
+/// make room: who has not begun can do so later.
+const MOST_DIRECTIONS: usize = 1 << 12;
 
 /// What is kept of segments that came too early, for one direction.
 const MOST_EARLY: usize = 64;
@@ -88,7 +89,7 @@ impl Connections {
 
     fn has_room(&mut self) -> bool {
         if self.directions.len() >= MOST_DIRECTIONS {
-            self.directions.retain(|_, direction| !direction.is_over());
+            self.directions.retain(|_, direction| direction.reader.is_reading());
             self.early = self.directions.values().map(Direction::early_bytes).sum();
         }
         self.directions.len() < MOST_DIRECTIONS
