@@ -7,8 +7,13 @@
 use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
-use floe_ice_agent::{ComponentId, Config, ConnectionState, Role};
+use floe_ice_agent::{ComponentId, Config, ConnectionState, Credentials, Role};
 use floe_netsim::{Filtering, Mapping, NatBehaviour};
+use floe_stun::attribute::{IceControlled, Priority, Username};
+use floe_stun::{
+    Class, Input, Integrity, Key, MAX_TRANSMIT, Machine, Method, Output, Received, SocketId, Template,
+    TransactionId,
+};
 use support::{AgentId, Place, World};
 
 #[global_allocator]
@@ -48,6 +53,37 @@ fn plan_and_send_1200_bytes(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         world.command(a, |agent, now| agent.send_plan(now, ComponentId::FIRST, 1200)).unwrap();
     });
+}
+
+/// A check in the data phase: judged, believed, and its answer written.
+#[divan::bench(sample_size = 100)]
+fn answer_a_check(bencher: Bencher<'_, '_>) {
+    let (mut world, a, b) = connect(Place::Public, Config::new);
+    let from = world.selected(a).unwrap().remote.address;
+    let checks = checks(world.agent(a).local_credentials(), world.agent(b).local_credentials());
+    let (mut checks, mut buf) = (checks.iter().cycle(), [0; MAX_TRANSMIT]);
+    world.command(a, |agent, now| {
+        bencher.bench_local(|| {
+            let data = checks.next().unwrap();
+            let verdict = agent.handle_input(now, Input::Datagram { socket: SocketId(0), from, data });
+            assert!(matches!(verdict, Received::Consumed));
+            while !matches!(agent.poll_output(&mut buf), Output::Wait { .. } | Output::Idle) {}
+        });
+    });
+}
+
+/// As many as no agent remembers.
+fn checks(theirs: &Credentials, ours: &Credentials) -> Vec<Vec<u8>> {
+    let key = Key::short_term(theirs.pwd.reveal());
+    let check = Template::new(Class::Request, Method::BINDING, |builder| {
+        builder
+            .attribute(&Username(&format!("{}:{}", theirs.ufrag, ours.ufrag)))
+            .attribute(&IceControlled(1))
+            .attribute(&Priority(1_862_270_975))
+    });
+    let check = check.unwrap().signed(key, Integrity::Sha1).with_fingerprint();
+    let write = |n| check.write(&mut [0; MAX_TRANSMIT], TransactionId::from([n; 12])).unwrap().to_vec();
+    (0..=u8::MAX).map(write).collect()
 }
 
 fn with_servers(role: Role) -> Config {

@@ -44,7 +44,8 @@ impl<'a, A: Attribute<'a>> Field<'a> for Option<Result<A, DecodeError>> {
 macro_rules! fields {
     ($($name:ident $found:ident),+) => {
         impl<'a, $($name: Field<'a>),+> Fields<'a> for ($($name,)+) {
-            #[inline]
+            // Inlined by order, as `Message::decode` is: both together stay in registers.
+            #[inline(always)]
             fn read(message: &Message<'a>) -> Self {
                 // The first of its type counts, even if it is malformed.
                 $(let mut $found = None;)+
