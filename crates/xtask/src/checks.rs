@@ -13,7 +13,8 @@ pub(crate) fn format() -> anyhow::Result<()> {
     Ok(())
 }
 
-const NOT_IN_THE_WORKSPACE: [&str; 2] = ["tests/no-std/Cargo.toml", "fuzz/Cargo.toml"];
+const NOT_IN_THE_WORKSPACE: [&str; 3] =
+    ["tests/no-std/Cargo.toml", "fuzz/Cargo.toml", "benches/peers/Cargo.toml"];
 
 pub(crate) fn clippy() -> anyhow::Result<()> {
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))

@@ -180,9 +180,11 @@ fn fuzz(target: &Target, time: Duration) -> anyhow::Result<Run> {
     let mut command = Command::new(program(target)?);
     // A trace of calls takes so long to write that the input would seem to have been slow.
     command.env("RUST_BACKTRACE", "0");
+    // What was freed is not kept for long, so that the peak of memory is that of the target.
+    command.env("ASAN_OPTIONS", "quarantine_size_mb=16");
     command.current_dir(host::root()).arg(&found).args(seeds(target));
     // The targets themselves hold each input to 100 ms of work; this is for one that never ends.
-    command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+    command.args(["-timeout=10", "-malloc_limit_mb=32", "-rss_limit_mb=1024", "-print_final_stats=1"]);
     command.arg(format!("-max_total_time={}", time.as_secs())).arg(format!("-max_len={}", target.most));
     command.arg(format!("-artifact_prefix={}/", crashes.display()));
     if let Some(words) = target.words {

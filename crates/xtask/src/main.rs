@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "this program talks to people on a terminal")]
 #![allow(clippy::indexing_slicing, reason = "only JSON values are indexed: a missing key reads as null")]
 
+mod bench;
 mod checks;
 mod conformance;
 mod deny;
@@ -48,6 +49,8 @@ enum Command {
         /// Targets; all of them if none is named.
         targets: Vec<String>,
     },
+    /// Measure Floe beside its peers: time, instructions and allocations for the same work.
+    Bench(bench::Options),
     /// Ask public STUN servers all that a STUN client may ask, and print who does what; needs the network.
     Conformance(conformance::Options),
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Test { list: true, .. } => list(),
         Command::Test { steps, list: false } => return test(&steps),
         Command::Deny => deny::run(),
+        Command::Bench(options) => bench::run(&options),
         Command::Conformance(options) => return conformance::run(options),
         Command::Fuzz { seconds, targets } => fuzz::run(Duration::from_secs(seconds), &targets),
     };
