@@ -15,7 +15,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use crate::class::Class;
@@ -141,6 +141,16 @@ impl CandidateLine {
         (self.component, self.port) == (other.component, other.port)
             && self.address == other.address
             && self.transport.as_str().eq_ignore_ascii_case(other.transport.as_str())
+    }
+
+    /// Puts the zero address and port 9 in the place of the related address, so that it is not told (RFC 8839
+    /// section 5.1).
+    pub fn hide_related(&mut self) {
+        let zero = match self.address {
+            Address::Ip(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Address::Ip(IpAddr::V4(_)) | Address::Name(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        self.related = self.related.take().map(|_| (zero.into(), 9));
     }
 
     /// The value of the first extension of that name. Names match in any case.
@@ -644,6 +654,21 @@ mod tests {
             let error = error(&format!("{HOST} {tail}"));
             assert!(!error.is_ignorable() && error.column() > HOST.len(), "{tail}");
         }
+    }
+
+    #[test]
+    fn a_related_address_is_hidden_by_zeros_of_the_family_of_the_candidate() {
+        let hidden = |address: &str, related: &str| {
+            let mut line =
+                CandidateLine::parse(&HOST.replace("10.0.1.1", address).replace("host", "srflx")).unwrap();
+            line.related = (!related.is_empty()).then(|| (ip(related), 5000));
+            line.hide_related();
+            line.related
+        };
+        assert_eq!(hidden("192.0.2.1", "10.0.1.1"), Some((ip("0.0.0.0"), 9)));
+        assert_eq!(hidden("2001:db8::1", "10.0.1.1"), Some((ip("::"), 9)));
+        assert_eq!(hidden("x1.local", "10.0.1.1"), Some((ip("0.0.0.0"), 9)));
+        assert_eq!(hidden("192.0.2.1", ""), None);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What makes a section one of data channels (RFC 8841), and all that one such session needs, gathered and checked.
 
+use alloc::vec::Vec;
+
 use crate::candidate::CandidateRef;
 use crate::credentials::{IcePwd, IceUfrag};
-use crate::dtls::{Fingerprint, Setup, TlsId};
+use crate::dtls::{Fingerprint, HashFunction, Setup, TlsId};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::ice::IceOptions;
 use crate::scan::Field;
@@ -127,6 +129,22 @@ impl<'d, 'a> DataSession<'d, 'a> {
         let is_other = self.section.index() != self.transport.index();
         let own = self.section.media().candidates.iter().filter(move |_| is_other);
         self.transport.media().candidates.iter().chain(own)
+    }
+
+    /// Whether the certificate that the peer shows is one of those it told of. `digest` hashes its DER form, and gives
+    /// `None` for a function that the host does not know.
+    ///
+    /// Only the strongest function counts of those that the peer used and the host knows (RFC 8122 section 5.1). If this
+    /// is `false`, the session must end at once (RFC 8842 section 5.1).
+    pub fn is_certified<D: AsRef<[u8]>>(&self, mut digest: impl FnMut(HashFunction) -> Option<D>) -> bool {
+        let mut functions: Vec<_> = self.fingerprints.iter().map(Fingerprint::hash).collect();
+        functions.sort_unstable();
+        functions.dedup();
+        let strongest = functions.into_iter().rev().find_map(|function| Some((function, digest(function)?)));
+        strongest.is_some_and(|(function, digest)| {
+            let mut those = self.fingerprints.iter().filter(|fingerprint| fingerprint.hash() == function);
+            those.any(|fingerprint| fingerprint.digest() == digest.as_ref())
+        })
     }
 
     /// Whether the peer takes candidates that come later.

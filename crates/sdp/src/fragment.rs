@@ -49,7 +49,7 @@ impl<'a> Fragment<'a> {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_within(text: &'a str, limits: &Limits) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(text, limits)?;
+        let mut reader = Reader::new(text, limits, true)?;
         let mut fragment = Self {
             text,
             level: Level::default(),
@@ -98,6 +98,19 @@ impl<'a> Fragment<'a> {
     /// Whether no more candidates will come at all: the end stands in front of all sections.
     pub fn ends_all(&self) -> bool {
         self.level.end_of_candidates
+    }
+
+    /// Whether no more candidates will come for the section `mid` in the generation of `ufrag` and `pwd`.
+    pub fn ends(&self, mid: &str, ufrag: &IceUfrag, pwd: &IcePwd) -> bool {
+        let is_of =
+            |theirs: Option<&IceUfrag>, key: Option<&IcePwd>| theirs == Some(ufrag) && key == Some(pwd);
+        let ends_all = self.ends_all() && is_of(self.level.ufrag.as_ref(), self.level.pwd.as_ref());
+        let mut of_section = self.media.iter().filter(|media| media.mid == Some(mid));
+        ends_all
+            || of_section.any(|media| {
+                (media.level.end_of_candidates || self.ends_all())
+                    && is_of(self.ufrag(media), self.pwd(media))
+            })
     }
 
     /// The candidates with the names of their sections, in their order, if they are of the generation of `ufrag` and
@@ -153,7 +166,8 @@ pub struct LocalFragment<'a> {
 }
 
 impl LocalFragment<'_> {
-    /// Writes the fragment, with the pseudo "m=" line that RFC 8840 section 4.4 has.
+    /// Writes the fragment, with the pseudo "m=" line that RFC 8840 section 4.4 has, and the name right in front of the
+    /// candidates.
     ///
     /// # Errors
     ///
@@ -169,8 +183,9 @@ impl LocalFragment<'_> {
     }
 
     fn write_lines(&self, out: &mut String) -> fmt::Result {
-        push(out, &["m=audio 9 RTP/AVP 0\r\na=mid:", self.mid, "\r\n"]);
+        out.push_str("m=audio 9 RTP/AVP 0\r\n");
         push(out, &["a=ice-ufrag:", self.ufrag.as_str(), "\r\na=ice-pwd:", self.pwd.as_str(), "\r\n"]);
+        push(out, &["a=mid:", self.mid, "\r\n"]);
         write_candidates(out, self.candidates, self.end_of_candidates)
     }
 }
@@ -180,6 +195,7 @@ const MID: &str = "an \"a=mid\" line in this section";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use alloc::string::ToString;
     use alloc::vec;
 
@@ -216,6 +232,29 @@ mod tests {
         let (other, wrong) = ("8hhX".parse().unwrap(), "bsd88fgpdd777uzjYhagZg".parse().unwrap());
         assert_eq!(fragment.candidates_of(&other, &pwd).count(), 0);
         assert_eq!(fragment.candidates_of(&ufrag, &wrong).count(), 0);
+    }
+
+    #[test]
+    fn the_end_belongs_to_a_generation() {
+        let (ufrag, pwd) = ("8hhY".parse().unwrap(), "asd88fgpdd777uzjYhagZg".parse().unwrap());
+        let (other, wrong) = ("8hhX".parse().unwrap(), "bsd88fgpdd777uzjYhagZg".parse().unwrap());
+        let ends = |text: &str, mid: &str| Fragment::parse(text).unwrap().ends(mid, &ufrag, &pwd);
+        assert!(ends(FIGURE_7, "1") && ends(FIGURE_7, "2") && !ends(FIGURE_7, "3"));
+        let fragment = Fragment::parse(FIGURE_7).unwrap();
+        assert!(!fragment.ends("1", &other, &pwd) && !fragment.ends("1", &ufrag, &wrong));
+        let going_on = FIGURE_7.replacen("a=end-of-candidates\r\n", "", 1);
+        assert!(!ends(&going_on, "1") && ends(&going_on, "2"));
+        let all = format!("a=end-of-candidates\r\n{}", FIGURE_7.replace("a=end-of-candidates\r\n", ""));
+        assert!(ends(&all, "1") && ends(&all, "3"), "also for those that have no news");
+        let of_section =
+            all.replacen("a=ice-ufrag:8hhY\r\n", "", 1).replace("a=mid:2", "a=mid:2\r\na=ice-ufrag:8hhY");
+        assert!(!ends(&of_section, "1") && ends(&of_section, "2") && !ends(&of_section, "3"));
+    }
+
+    #[test]
+    fn what_else_a_pseudo_line_says_means_nothing() {
+        let odd = FIGURE_7.replace("RTP/AVP 0", "RTP/AVP 300 x-y");
+        assert_eq!(Fragment::parse(&odd).unwrap().media.len(), 2);
     }
 
     #[test]
@@ -256,6 +295,7 @@ mod tests {
             end_of_candidates: true,
         };
         let text = local.write().unwrap();
+        assert!(text.contains("a=mid:0\r\na=candidate:"), "RFC 8840 section 4.4: immediately: {text}");
         let read = Fragment::parse(&text).unwrap();
         let back: Vec<_> = read.candidates_of(&ufrag, &pwd).map(|(mid, c)| (mid, c.to_line())).collect();
         assert_eq!(back, vec![("0", candidates[0].clone())]);

@@ -163,6 +163,11 @@ impl IceOptions {
         self.iter().any(|listed| listed == option || listed.split(',').any(|part| part == option))
     }
 
+    /// The options that `other` lists too: those in force between the two (RFC 8839 section 5.6).
+    pub fn in_common(&self, other: &Self) -> impl Iterator<Item = &str> {
+        self.0.split([' ', ',']).filter(|option| other.contains(option))
+    }
+
     /// The options as they were written, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(' ')
@@ -329,6 +334,17 @@ mod tests {
             assert!(options.contains(option), "{option}");
         }
         assert!(!options.contains("ice"));
+    }
+
+    #[test]
+    fn an_option_is_in_force_if_both_list_it() {
+        let in_common = |one: &str, other: &str| {
+            let (one, other) = (IceOptions::parse(one).unwrap(), IceOptions::parse(other).unwrap());
+            one.in_common(&other).map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(in_common("ice2 rtp+ecn trickle", "trickle ice2 x"), ["ice2", "trickle"]);
+        assert_eq!(in_common("ice2,trickle", "trickle"), ["trickle"]);
+        assert_eq!(in_common("ice2", "ice"), Vec::<String>::new());
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //! | all it takes to connect a data channel | [`DataSession`] | RFC 8839, 8841, 8842, 8122 |
 //! | candidates that come later | [`Fragment`], [`LocalFragment`] | RFC 8840 |
 //! | our own offer and answer | [`LocalSession`] | RFC 9429 sections 5.2 and 5.3 |
-//! | what may answer what, and what may follow | [`check_offer`], [`check_answer`], [`check_next_offer`], [`Answerable`] | RFC 3264 |
+//! | what may be offered, and what may answer it | [`check_offer`], [`check_answer`], [`Answerable`] | RFC 3264 |
+//! | what may follow, and what it does to the transports | [`check_next_offer`], [`check_exchange`], [`Renewal`] | RFC 8839 section 4.4, RFC 8842 |
 //! | another's text with a few lines changed | [`Edit`] | |
 //! | one line | [`CandidateLine`], [`IceAttribute`], [`Attribute`] | RFC 8839 section 5, RFC 6544 section 4.5 |
 //!
@@ -143,6 +144,7 @@ mod media;
 mod offer_answer;
 mod print;
 mod reader;
+mod renewal;
 mod scan;
 mod session;
 mod write;
@@ -158,11 +160,13 @@ pub use fragment::{Fragment, LocalFragment};
 pub use ice::{IceAttribute, IceOptions, RemoteCandidate};
 pub use media::{Connection, Level, Media};
 pub use offer_answer::{
-    Answerable, Change, Rule, Violation, check_answer, check_next_offer, check_offer, directions, setups,
+    Answerable, Change, Rule, Violation, agreed_pacing, check_answer, check_next_offer, check_offer,
+    directions, ice_sections, setups,
 };
+pub use renewal::{Fate, Renewal, Step, check_exchange};
 pub use scan::MAX_ICE_LINE;
 pub use session::{Limits, Line, Lines, Origin, Section, SessionDescription};
-pub use write::{BuildError, LocalSession};
+pub use write::{BuildError, LocalSession, Selected};
 
 /// The example of the README runs.
 #[cfg(doctest)]

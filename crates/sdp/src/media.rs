@@ -23,6 +23,10 @@ use crate::session::Lines;
 pub struct Media<'a> {
     pub(crate) text: &'a str,
     pub(crate) first_line: usize,
+    /// Its BUNDLE group, by its place among all groups.
+    pub(crate) group: Option<usize>,
+    /// The section whose transport it uses, by its place.
+    pub(crate) transport: usize,
     /// `application`, `audio`, `video` and others: a token.
     pub kind: &'a str,
     /// Where the default candidate is reached; 9 if there is none yet, 0 if the section is not wanted.
@@ -86,14 +90,14 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Media<'a> {
-    /// Reads what stands behind "m=".
-    pub(crate) fn read(value: Field<'a>, first_line: usize) -> Result<Self, ParseError> {
+    /// Reads what stands behind "m=". The formats of a pseudo line mean nothing (RFC 8840 section 4.4).
+    pub(crate) fn read(value: Field<'a>, first_line: usize, is_pseudo: bool) -> Result<Self, ParseError> {
         let mut fields = value.fields();
         let kind = fields.need_of(Class::TOKEN, KIND)?;
         let (port, port_count) = read_ports(fields.need(PORT)?)?;
         let proto = read_proto(fields.need(PROTO)?)?;
         let formats = fields.rest().map_or("", |rest| rest.text);
-        let (is_rtp, mut next) = (is_rtp(proto), Some(fields.need(FORMAT)?));
+        let (is_rtp, mut next) = (is_rtp(proto) && !is_pseudo, Some(fields.need(FORMAT)?));
         while let Some(format) = next {
             read_format(format, is_rtp)?;
             next = fields.next();
@@ -101,6 +105,8 @@ impl<'a> Media<'a> {
         Ok(Self {
             text: "",
             first_line,
+            group: None,
+            transport: 0,
             kind,
             port,
             port_count,
@@ -165,6 +171,11 @@ impl<'a> Media<'a> {
     /// Whether the section is one SCTP association over DTLS (RFC 8841 section 4, RFC 9429 section 5.1.2).
     pub fn is_sctp(&self) -> bool {
         is_sctp(self.proto)
+    }
+
+    /// Whether the section goes over TCP. What does not say goes over UDP.
+    pub fn is_tcp(&self) -> bool {
+        is_tcp(self.proto)
     }
 
     /// Whether the section carries data channels: SCTP, and `webrtc-datachannel` as its only format.
@@ -321,6 +332,10 @@ fn read_format(field: Field<'_>, is_rtp: bool) -> Result<(), ParseError> {
 
 fn is_rtp(proto: &str) -> bool {
     proto.as_bytes().split(|&byte| byte == b'/').any(|part| part == b"RTP")
+}
+
+pub(crate) fn is_tcp(proto: &str) -> bool {
+    proto.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("TCP/"))
 }
 
 pub(crate) fn is_sctp(proto: &str) -> bool {

@@ -4,8 +4,10 @@
 //! The tables of what answers what are functions of their own, so that who writes an answer and who checks one read
 //! the same table. A check names the section and the rule, and the first fault is the one reported.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use crate::attribute::Direction;
@@ -114,11 +116,15 @@ pub enum Rule {
     /// RFC 9143 section 7.2.1: the first of a group is a section with a port of its own.
     #[error("the first of a group is bundle-only")]
     TagBundleOnly,
+    /// RFC 9143 section 8: what is bundled has one transport protocol.
+    #[error("a group holds sections over UDP and over TCP")]
+    BundleTransport,
     /// RFC 3264 section 8: the origin is the same, but for its version.
     #[error("the origin is that of another session")]
     Origin,
-    /// RFC 3264 section 8: the version grows by one with every change, and only then.
-    #[error("the version is neither that of the same text nor the next")]
+    /// RFC 3264 section 8: the version grows with every change. It may skip numbers, since descriptions that came to
+    /// nothing count too (RFC 9429 section 5.2.2).
+    #[error("the version is neither that of the same text nor a later one")]
     Version,
     /// RFC 8839 section 4.4.1.1.1: a restart changes both ufrag and password.
     #[error("only one of ice-ufrag and ice-pwd has changed")]
@@ -129,6 +135,28 @@ pub enum Rule {
     /// RFC 9429 section 5.8.3: a new DTLS association needs a restart of ICE.
     #[error("tls-id has changed without a restart")]
     TlsIdChanged,
+    /// RFC 8839 section 4.4.2.1: a restart is answered by new credentials.
+    #[error("the restart is not answered by new ice-ufrag and ice-pwd")]
+    RestartUnanswered,
+    /// RFC 9429 section 5.10: only an offer begins a restart.
+    #[error("ice-ufrag and ice-pwd are new, and the offer has no restart")]
+    UnofferedRestart,
+    /// RFC 8842 section 6: roles, fingerprints and tls-id change with a restart only, for a new association needs new
+    /// candidates.
+    #[error("setup, fingerprint or tls-id asks for a new association without a restart")]
+    DtlsWithoutRestart,
+    /// RFC 8841 section 10.3: a new port of SCTP is answered by a new one.
+    #[error("the new sctp-port is answered by the old one")]
+    SctpPortKept,
+    /// RFC 9143 section 7.3.2: an answer cannot take out of a group what is in it.
+    #[error("a section is accepted outside of its group")]
+    MovedOut,
+    /// RFC 9143 section 7.5.2: no section goes from one group to another at once.
+    #[error("a section has gone from one group to another")]
+    MovedOver,
+    /// RFC 9143 section 7.3.3: the section that speaks for a group is not refused alone.
+    #[error("the section that speaks for its group is refused, and another of the group accepted")]
+    TagRefused,
 }
 
 /// What the answer to one offered section may contain.
@@ -215,6 +243,27 @@ impl<'d, 'a> Section<'d, 'a> {
     }
 }
 
+/// The sections for which an answer lets ICE go on, by their places; for all others the rules of RFC 3264 count alone
+/// (RFC 8839 section 4.3.3).
+///
+/// One changed default destination ends ICE for the whole session, `ice-mismatch` for its section.
+pub fn ice_sections(answer: &SessionDescription<'_>) -> Vec<usize> {
+    let is_living = |section: &Section<'_, '_>| section.media().port != 0;
+    if answer.sections().filter(is_living).any(|section| section.has_mismatch()) {
+        return Vec::new();
+    }
+    let has_ice = |section: &Section<'_, '_>| {
+        let transport = section.transport();
+        transport.has_ice() && !transport.media().is_mismatch && !section.media().is_mismatch
+    };
+    answer.sections().filter(is_living).filter(has_ice).map(|section| section.index()).collect()
+}
+
+/// The Ta of both, in milliseconds: the larger one of what both want (RFC 8839 section 5.5).
+pub fn agreed_pacing(offer: &SessionDescription<'_>, answer: &SessionDescription<'_>) -> u32 {
+    offer.pacing().max(answer.pacing())
+}
+
 /// Whether `offer` keeps the rules of an offer.
 ///
 /// # Errors
@@ -222,6 +271,7 @@ impl<'d, 'a> Section<'d, 'a> {
 /// The first rule that is broken.
 pub fn check_offer(offer: &SessionDescription<'_>) -> Result<(), Violation> {
     let groups = Groups::of(offer)?;
+    groups.check_transports(offer)?;
     check_credentials(offer)?;
     for section in offer.sections() {
         let (media, at) = (section.media(), section.index());
@@ -366,11 +416,26 @@ fn check_change(last: Section<'_, '_>, next: Section<'_, '_>) -> Result<(), Viol
         return Ok(());
     }
     let (old, new) = (last.session(), next.session());
-    let same =
-        last.options() == next.options() && old.ice_pacing == new.ice_pacing && old.is_lite == new.is_lite;
+    let same = is_alike(last.options(), next.options())
+        && old.ice_pacing == new.ice_pacing
+        && old.is_lite == new.is_lite;
     need(same, Rule::IceChanged)?;
     need(last.tls_id() == next.tls_id(), Rule::TlsIdChanged)
 }
+
+/// An answer lists only what the offer did (RFC 9429 section 5.3.1), so that one side may list less in one description
+/// and more in the next. Lists too long to be searched in so often are compared as they stand.
+fn is_alike(last: Option<&IceOptions>, next: Option<&IceOptions>) -> bool {
+    let within = |one: &IceOptions, other: &IceOptions| {
+        one.iter().all(|option| other.contains(option)) && one.iter().nth(MOST_OPTIONS).is_none()
+    };
+    match (last, next) {
+        (Some(last), Some(next)) => last == next || within(last, next) || within(next, last),
+        _ => true,
+    }
+}
+
+const MOST_OPTIONS: usize = 16;
 
 fn change(last: Section<'_, '_>, next: Section<'_, '_>) -> Change {
     match (last.media().is_rejected(), next.media().is_rejected()) {
@@ -382,11 +447,16 @@ fn change(last: Section<'_, '_>, next: Section<'_, '_>) -> Change {
     }
 }
 
-/// The version is the next number, or the same with the same text. Numbers are compared as digits: they may be long.
+/// The version is a later one, or the same with the same text. Numbers are compared as digits: they may be long.
 fn follows(last: &str, next: &str, same_text: bool) -> bool {
-    match (last.parse::<u64>(), next.parse::<u64>()) {
-        (Ok(last), Ok(next)) => (last == next && same_text) || last.checked_add(1) == Some(next),
-        _ => last == next && same_text,
+    let order = |version: &'_ str| {
+        let digits = version.trim_start_matches('0');
+        (digits.len(), digits.to_owned())
+    };
+    match order(next).cmp(&order(last)) {
+        Ordering::Greater => true,
+        Ordering::Equal => same_text,
+        Ordering::Less => false,
     }
 }
 
@@ -416,14 +486,14 @@ fn check_credentials(description: &SessionDescription<'_>) -> Result<(), Violati
 }
 
 /// Whether a section is one of DTLS: its protocol says so, and there is a fingerprint.
-fn is_secured(section: Section<'_, '_>) -> bool {
+pub(crate) fn is_secured(section: Section<'_, '_>) -> bool {
     let transport = if section.has_ice() { section } else { section.transport() };
     let names = |part: &str| part.eq_ignore_ascii_case("DTLS") || part.eq_ignore_ascii_case("TLS");
     section.media().proto.split('/').any(names) && !transport.fingerprints().is_empty()
 }
 
 /// The BUNDLE groups of a description, by the names in them.
-struct Groups<'a> {
+pub(crate) struct Groups<'a> {
     /// The group and the place in it of each name.
     places: BTreeMap<&'a str, (usize, usize)>,
     /// The section that speaks for each group.
@@ -431,7 +501,7 @@ struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    fn of(description: &SessionDescription<'a>) -> Result<Self, Violation> {
+    pub(crate) fn of(description: &SessionDescription<'a>) -> Result<Self, Violation> {
         let sections: BTreeMap<_, _> = description
             .media
             .iter()
@@ -456,12 +526,13 @@ impl<'a> Groups<'a> {
         Ok(Self { places, tags })
     }
 
-    fn place(&self, mid: &str) -> Option<usize> {
+    /// The group of that name.
+    pub(crate) fn place(&self, mid: &str) -> Option<usize> {
         self.places.get(mid).map(|&(group, _)| group)
     }
 
     /// Whether it is the first of its group.
-    fn is_tag(&self, mid: &str) -> bool {
+    pub(crate) fn is_tag(&self, mid: &str) -> bool {
         self.places.get(mid).is_some_and(|&(_, place)| place == 0)
     }
 
@@ -470,6 +541,19 @@ impl<'a> Groups<'a> {
         let group = section.media().mid.and_then(|mid| self.place(mid));
         let tag = group.and_then(|group| self.tags.get(&group));
         tag.and_then(|&tag| section.session().section(tag)).unwrap_or(section)
+    }
+
+    /// RFC 9143 section 8: a group has one transport protocol.
+    fn check_transports(&self, description: &SessionDescription<'_>) -> Result<(), Violation> {
+        let mut known = BTreeMap::new();
+        for section in description.sections().filter(|section| !section.media().is_rejected()) {
+            let Some(group) = section.media().mid.and_then(|mid| self.place(mid)) else { continue };
+            let is_tcp = section.media().is_tcp();
+            if *known.entry(group).or_insert(is_tcp) != is_tcp {
+                return Err(at_section(section.index(), Rule::BundleTransport));
+            }
+        }
+        Ok(())
     }
 
     /// RFC 9143 section 7.3: what is in one group of the answer was in one of the offer, each in another.
@@ -487,7 +571,7 @@ impl<'a> Groups<'a> {
     }
 }
 
-fn at_section(index: usize, rule: Rule) -> Violation {
+pub(crate) fn at_section(index: usize, rule: Rule) -> Violation {
     Violation { section: Some(index), rule }
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Reader<'a, 'l> {
     number: usize,
     /// Where in that line a byte stands that may not be in a text.
     wrong: Option<usize>,
+    is_fragment: bool,
 }
 
 /// A line whose shape is checked: one lower-case letter, "=", no NUL and no CR.
@@ -42,7 +43,7 @@ struct Checked<'a> {
 }
 
 impl<'a, 'l> Reader<'a, 'l> {
-    pub(crate) fn new(text: &'a str, limits: &'l Limits) -> Result<Self, ParseError> {
+    pub(crate) fn new(text: &'a str, limits: &'l Limits, is_fragment: bool) -> Result<Self, ParseError> {
         if text.is_empty() {
             return Err(ParseError::new(ParseErrorKind::Empty, 1, VERSION_LINE, "no text".into()));
         }
@@ -50,7 +51,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             let found = format!("{} bytes", text.len());
             return Err(ParseError::new(ParseErrorKind::TooLong, 1, "a text within the limit", found));
         }
-        Ok(Self { text, limits, rest: text, number: 0, wrong: None })
+        Ok(Self { text, limits, rest: text, number: 0, wrong: None, is_fragment })
     }
 
     /// "v=", "o=" and "s=".
@@ -116,7 +117,9 @@ impl<'a, 'l> Reader<'a, 'l> {
             return Err(self.here(first.line().error(ParseErrorKind::TooLong, "no more sections")));
         }
         let mut order = Order::new(MEDIA);
-        let mut media = Media::read(first.value(), self.number).map_err(|error| self.here(error))?;
+        let read = Media::read(first.value(), self.number, self.is_fragment);
+        let mut media = read.map_err(|error| self.here(error))?;
+        media.transport = sections.len();
         while let Some(line) = self.next_of_level()? {
             let read = order.check(line).and_then(|()| read_media_line(&mut media, line));
             read.map_err(|error| self.here(error))?;
@@ -372,9 +375,9 @@ fn check_other(line: Checked<'_>) -> Result<(), ParseError> {
             kind.token(BANDWIDTH)?;
             number.digits(BANDWIDTH).map(|_| ())
         }
-        b'r' | b'z' => value.fields().try_for_each(check_typed_time),
-        // "k=" may hold a key, which is not shown.
-        b'k' if value.text.is_empty() => Err(value.end_error("what kind of key this is")),
+        b'r' => check_repeat(value),
+        b'z' => check_zones(value),
+        b'k' => check_key(value),
         _ if value.text.is_empty() => Err(value.end_error("a text")),
         _ => Ok(()),
     }
@@ -393,11 +396,47 @@ fn check_times(value: Field<'_>) -> Result<(), ParseError> {
     fields.end()
 }
 
-/// Digits, perhaps behind a sign and before a unit.
-fn check_typed_time(field: Field<'_>) -> Result<(), ParseError> {
-    let digits = field.text.strip_prefix('-').unwrap_or(field.text);
-    let digits = digits.strip_suffix(['d', 'h', 'm', 's']).unwrap_or(digits);
-    Field { text: digits, ..field }.digits("a time").map(|_| ())
+/// RFC 8866 section 5.10: an interval, a duration, and at least one offset.
+fn check_repeat(value: Field<'_>) -> Result<(), ParseError> {
+    let mut fields = value.fields();
+    let interval = fields.need(SPAN)?;
+    if interval.text.starts_with('0') {
+        return Err(interval.error(ParseErrorKind::OutOfRange, "a span of time above zero"));
+    }
+    check_span(interval)?;
+    check_span(fields.need(SPAN)?)?;
+    check_span(fields.need(SPAN)?)?;
+    fields.try_for_each(check_span)
+}
+
+/// RFC 8866 section 5.11: times, each with how far the clock is put then.
+fn check_zones(value: Field<'_>) -> Result<(), ParseError> {
+    let mut fields = value.fields();
+    while fields.rest().is_some() {
+        let time = fields.need(TIME)?;
+        if time.digits(TIME)?.len() < 10 || time.text.starts_with('0') {
+            return Err(time.error(ParseErrorKind::Malformed, TIME));
+        }
+        let span = fields.need(SPAN)?;
+        check_span(Field { text: span.text.strip_prefix('-').unwrap_or(span.text), ..span })?;
+    }
+    Ok(())
+}
+
+/// Digits, perhaps before a unit.
+fn check_span(field: Field<'_>) -> Result<(), ParseError> {
+    let digits = field.text.strip_suffix(['d', 'h', 'm', 's']).unwrap_or(field.text);
+    Field { text: digits, ..field }.digits(SPAN).map(|_| ())
+}
+
+/// RFC 8866 section 5.12. It may be a key that stands here, and is not shown.
+fn check_key(value: Field<'_>) -> Result<(), ParseError> {
+    let (kind, key) = value.cut(b':').map_or((value.text, None), |(kind, key)| (kind.text, Some(key.text)));
+    match (kind, key) {
+        ("prompt", None) => Ok(()),
+        ("clear" | "base64" | "uri", Some(key)) if !key.is_empty() => Ok(()),
+        _ => Err(ParseError::new(ParseErrorKind::Malformed, value.column, KEY, "something else".into())),
+    }
 }
 
 const VERSION_LINE: &str = "\"v=0\"";
@@ -407,4 +446,6 @@ const TIME_LINE: &str = "a \"t=\" line";
 const LETTER: &str = "the letter of a line";
 const EQUALS: &str = "\"=\" behind one letter";
 const BANDWIDTH: &str = "a kind of bandwidth, a colon and digits";
+const SPAN: &str = "a span of time, digits and perhaps a unit";
+const KEY: &str = "prompt, or clear, base64 or uri with a key";
 const TIME: &str = "a time, 0 or at least ten digits";

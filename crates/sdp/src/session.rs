@@ -1,10 +1,10 @@
 //! A whole description: what it says of the session, its sections, and what a section has from its session.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::attribute::{Attribute, Direction, Group};
+use crate::candidate::{Address, CandidateRef, Transport};
 use crate::class::Class;
 use crate::credentials::{IcePwd, IceUfrag};
 use crate::dtls::{Fingerprint, Setup, TlsId};
@@ -114,11 +114,11 @@ impl<'a> SessionDescription<'a> {
     ///
     /// As [`parse`](Self::parse).
     pub fn parse_within(text: &'a str, limits: &Limits) -> Result<Self, ParseError> {
-        let mut reader = Reader::new(text, limits)?;
+        let mut reader = Reader::new(text, limits, false)?;
         let mut description = reader.read_first_lines()?;
         reader.read_session(&mut description)?;
         while reader.read_media(&mut description)? {}
-        description.check_mids()?;
+        description.join_groups()?;
         Ok(description)
     }
 
@@ -171,18 +171,43 @@ impl<'a> SessionDescription<'a> {
         self.ice_pacing.unwrap_or(50).clamp(5, 1000)
     }
 
-    /// RFC 5888 section 4: a name is given once.
-    fn check_mids(&self) -> Result<(), ParseError> {
-        if self.media.len() < 2 {
+    /// Finds the BUNDLE group of each section, and the section whose transport it uses: the first of the group that is
+    /// not rejected (RFC 9143 section 7.3.1).
+    fn join_groups(&mut self) -> Result<(), ParseError> {
+        if let [only] = self.media.as_mut_slice() {
+            let is_in =
+                |group: &Group<'_>| group.is_bundle() && group.mids().any(|mid| only.mid == Some(mid));
+            only.group = self.groups.iter().position(is_in);
             return Ok(());
         }
-        let mut mids: Vec<_> =
-            self.media.iter().filter_map(|media| Some((media.mid?, media.first_line))).collect();
+        let mids = self.mids()?;
+        for (place, group) in self.groups.iter().enumerate().filter(|(_, group)| group.is_bundle()) {
+            // A hostile group has a hundred thousand names, so each is looked up, not searched for.
+            let at = |mid| Some(mids.get(mids.binary_search_by_key(&mid, |&(known, _)| known).ok()?)?.1);
+            let members: Vec<_> = group.mids().filter_map(at).collect();
+            let is_living = |&&at: &&usize| self.media.get(at).is_some_and(|media| media.port != 0);
+            let first = members.iter().find(is_living).copied();
+            for at in members {
+                if let Some(media) = self.media.get_mut(at).filter(|media| media.group.is_none()) {
+                    (media.group, media.transport) = (Some(place), first.unwrap_or(at));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in their order, with the place of each section. RFC 5888 section 4: a name is given once.
+    fn mids(&self) -> Result<Vec<(&'a str, usize)>, ParseError> {
+        let named = self.media.iter().enumerate().filter_map(|(at, media)| Some((media.mid?, at)));
+        let mut mids: Vec<_> = named.collect();
         mids.sort_unstable();
         let twice = mids.iter().zip(mids.iter().skip(1)).find(|((one, _), (other, _))| one == other);
-        let Some((_, (mid, line))) = twice else { return Ok(()) };
-        let expected = "a name that no other section has";
-        Err(ParseError::new(ParseErrorKind::Repeated, 1, expected, quoted(mid)).at_line(*line))
+        if let Some((mid, media)) = twice.and_then(|(_, &(mid, at))| Some((mid, self.media.get(at)?))) {
+            let expected = "a name that no other section has";
+            let error = ParseError::new(ParseErrorKind::Repeated, 1, expected, quoted(mid));
+            return Err(error.at_line(media.first_line));
+        }
+        Ok(mids)
     }
 
     /// Keeps what belongs to the session. What does not is still in [`lines`](Self::lines).
@@ -325,19 +350,31 @@ impl<'d, 'a> Section<'d, 'a> {
 
     /// Its BUNDLE group.
     pub fn bundle(&self) -> Option<Group<'a>> {
-        let mid = self.media.mid?;
-        self.session.bundles().find(|group| group.mids().any(|member| member == mid))
+        self.session.groups.get(self.media.group?).copied()
     }
 
     /// The section whose transport this one uses: the first of its group that is not rejected, or itself (RFC 9143
     /// section 7.3.1).
     pub fn transport(&self) -> Self {
-        let Some(group) = self.bundle() else { return *self };
-        // A hostile group has a hundred thousand names, so each is looked up, not searched for.
-        let living = self.session.sections().filter(|section| section.media.port != 0);
-        let named: BTreeMap<_, _> =
-            living.filter_map(|section| Some((section.media.mid?, section))).collect();
-        group.mids().find_map(|mid| named.get(mid).copied()).unwrap_or(*self)
+        self.session.section(self.media.transport).unwrap_or(*self)
+    }
+
+    /// Whether the default destination, "c=" and "m=", is none of the candidates: somebody on the way may have changed
+    /// it (RFC 8839 section 4.2.5). What has no ICE or no transport of its own has no mismatch, and neither has a
+    /// placeholder or a name.
+    pub fn has_mismatch(&self) -> bool {
+        let Media { port, .. } = *self.media;
+        if !self.has_ice() || port == 0 || self.transport().index != self.index {
+            return false;
+        }
+        let Some((connection, ip)) = self.connection().and_then(|c| Some((c, c.ip()?))) else { return false };
+        let transport = if self.media.is_tcp() { Transport::Tcp } else { Transport::Udp };
+        let is_default = |candidate: &CandidateRef<'_>| {
+            (candidate.component, candidate.port) == (1, port)
+                && candidate.address == Address::Ip(ip)
+                && candidate.transport == transport
+        };
+        !connection.is_placeholder(port) && !self.media.candidates.iter().any(is_default)
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
+use core::slice::from_ref;
 
 use crate::candidate::{Address, CandidateLine, CandidateType, Transport, is_domain_name};
 use crate::class::Class;
@@ -11,7 +12,7 @@ use crate::data_channel::{DEFAULT_MAX_MESSAGE_SIZE, DataSession, Unfit};
 use crate::dtls::{Fingerprint, Setup, TlsId};
 use crate::ice::IceOptions;
 use crate::ip::write_ip;
-use crate::media::{DATA_CHANNEL, Media};
+use crate::media::{DATA_CHANNEL, is_tcp};
 use crate::offer_answer::setups;
 use crate::print::decimal;
 use crate::scan::MAX_ICE_LINE;
@@ -48,6 +49,20 @@ pub struct LocalSession<'a> {
     pub candidates: &'a [CandidateLine],
     /// Gathering is complete.
     pub end_of_candidates: bool,
+    /// The nominated pair, for who follows RFC 8839 section 4.4.1.2.2: its local candidate is told in the place of all
+    /// others, as the default destination. RFC 9429 section 5.2.2 goes on telling all, and browsers do; then it is
+    /// `None`.
+    pub selected: Option<Selected<'a>>,
+}
+
+/// The nominated pair of the data section.
+#[derive(Debug, Clone, Copy)]
+pub struct Selected<'a> {
+    /// Its local candidate.
+    pub local: &'a CandidateLine,
+    /// Address and port of its remote candidate if we are controlling. An offer tells them (`remote-candidates`), so
+    /// that it may come before the check that nominates; an answer does not.
+    pub remote: Option<(IpAddr, u16)>,
 }
 
 /// Why nothing was written.
@@ -105,7 +120,19 @@ impl<'a> LocalSession<'a> {
             pacing: None,
             candidates: &[],
             end_of_candidates: false,
+            selected: None,
         }
+    }
+
+    /// The same with the next version, to be changed and offered.
+    pub fn next(self) -> Self {
+        Self { version: self.version.saturating_add(1), ..self }
+    }
+
+    /// The next version with credentials of another generation: a restart of ICE (RFC 8839 section 4.4.1.1.1). Nothing
+    /// is gathered and selected in it yet. Options, pace and `tls_id` may change with it, and only with it.
+    pub fn restarted(self, ufrag: &'a IceUfrag, pwd: &'a IcePwd) -> Self {
+        Self { ufrag, pwd, candidates: &[], end_of_candidates: false, selected: None, ..self.next() }
     }
 
     /// Writes an offer of one section with the name `mid`.
@@ -118,16 +145,37 @@ impl<'a> LocalSession<'a> {
         check_mid(mid)?;
         let section = Accepted {
             mid: Some(mid),
-            proto: "UDP/DTLS/SCTP",
+            // RFC 8841 section 12.2: the protocol of the pair that is selected.
+            proto: match self.selected {
+                Some(Selected { local: CandidateLine { transport: Transport::Tcp, .. }, .. }) => {
+                    "TCP/DTLS/SCTP"
+                }
+                _ => "UDP/DTLS/SCTP",
+            },
             format: DATA_CHANNEL,
             setup: Setup::ActPass,
             tls_id: self.tls_id,
             sctp_port: self.sctp_port,
+            remote: self.selected.and_then(|selected| selected.remote),
         };
         let options = if self.trickle { "ice2 trickle" } else { "ice2" };
         let mut out = String::with_capacity(self.room(1));
         let _ = self.write_session(&mut out, "0 0", options, Some(mid));
         let _ = self.write_section(&mut out, &section);
+        Ok(out)
+    }
+
+    /// Writes the offer that ends the section `mid`, and its associations with it (RFC 8841 section 10.5).
+    ///
+    /// # Errors
+    ///
+    /// The name is none, or the session id or the version is too large.
+    pub fn removal(&self, mid: &str) -> Result<String, BuildError> {
+        self.check_origin()?;
+        check_mid(mid)?;
+        let mut out = String::with_capacity(self.room(1));
+        let _ = self.write_origin(&mut out, "0 0");
+        push_refused(&mut out, ["application", "UDP/DTLS/SCTP", DATA_CHANNEL], Some(mid));
         Ok(out)
     }
 
@@ -172,7 +220,7 @@ impl<'a> LocalSession<'a> {
         let mut out = String::with_capacity(self.room(offer.media.len()));
         let _ = self.write_origin(&mut out, offer.times());
         for media in &offer.media {
-            write_refused(&mut out, media);
+            push_refused(&mut out, [media.kind, media.proto, media.formats], media.mid);
         }
         Ok(out)
     }
@@ -183,7 +231,12 @@ impl<'a> LocalSession<'a> {
         if self.fingerprints.is_empty() {
             return Err(BuildError::NoFingerprint);
         }
-        self.candidates.iter().try_for_each(check_candidate)
+        self.candidates().iter().try_for_each(check_candidate)
+    }
+
+    /// Those that are told.
+    fn candidates(&self) -> &'a [CandidateLine] {
+        self.selected.map_or(self.candidates, |selected| from_ref(selected.local))
     }
 
     /// RFC 3264 section 5: both fit a signed number of 64 bits.
@@ -202,7 +255,7 @@ impl<'a> LocalSession<'a> {
         let texts = [self.ufrag.as_str(), self.pwd.as_str(), self.tls_id.map_or("", TlsId::as_str)];
         let own = texts.map(str::len).into_iter().chain(fingerprints).sum::<usize>();
         let others = sections.saturating_sub(1).saturating_mul(160);
-        own.saturating_add(others).saturating_add(room_for(self.candidates)).saturating_add(400)
+        own.saturating_add(others).saturating_add(room_for(self.candidates())).saturating_add(400)
     }
 
     fn write_answer(
@@ -223,7 +276,7 @@ impl<'a> LocalSession<'a> {
         self.write_session(out, offer.times(), options, bundled)?;
         for (index, media) in offer.media.iter().enumerate() {
             if index != session.section.index() {
-                write_refused(out, media);
+                push_refused(out, [media.kind, media.proto, media.formats], media.mid);
                 continue;
             }
             let accepted = Accepted {
@@ -235,6 +288,8 @@ impl<'a> LocalSession<'a> {
                 tls_id: self.tls_id.filter(|_| session.tls_id.is_some()),
                 // RFC 8841 section 10.3: zero is answered by zero.
                 sctp_port: if session.sctp_port == 0 { 0 } else { self.sctp_port },
+                // RFC 8839 section 4.4.2: never in an answer.
+                remote: None,
             };
             self.write_section(out, &accepted)?;
         }
@@ -273,8 +328,8 @@ impl<'a> LocalSession<'a> {
     }
 
     fn write_section(&self, out: &mut String, accepted: &Accepted<'_>) -> fmt::Result {
-        let is_tcp = accepted.proto.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("TCP/"));
-        let (ip, port) = default_destination(self.candidates, is_tcp).unwrap_or(NOWHERE);
+        let is_tcp = is_tcp(accepted.proto);
+        let (ip, port) = default_destination(self.candidates(), is_tcp).unwrap_or(NOWHERE);
         out.push_str("m=application ");
         decimal(out, port)?;
         push(out, &[" ", accepted.proto, " ", accepted.format, "\r\nc=IN "]);
@@ -298,7 +353,12 @@ impl<'a> LocalSession<'a> {
         if self.max_message_size != DEFAULT_MAX_MESSAGE_SIZE {
             push_number(out, "a=max-message-size:", self.max_message_size)?;
         }
-        write_candidates(out, self.candidates, self.end_of_candidates)
+        if let Some((ip, port)) = accepted.remote {
+            out.push_str("a=remote-candidates:1 ");
+            write_ip(out, ip)?;
+            push_number(out, " ", port)?;
+        }
+        write_candidates(out, self.candidates(), self.end_of_candidates)
     }
 }
 
@@ -310,12 +370,13 @@ struct Accepted<'s> {
     setup: Setup,
     tls_id: Option<&'s TlsId>,
     sctp_port: u16,
+    remote: Option<(IpAddr, u16)>,
 }
 
 /// RFC 3264 section 6: port 0, and all else as offered. RFC 9143 section 7.3.3: in no group.
-fn write_refused(out: &mut String, media: &Media<'_>) {
-    push(out, &["m=", media.kind, " 0 ", media.proto, " ", media.formats, "\r\nc=IN IP4 0.0.0.0\r\n"]);
-    if let Some(mid) = media.mid {
+fn push_refused(out: &mut String, [kind, proto, formats]: [&str; 3], mid: Option<&str>) {
+    push(out, &["m=", kind, " 0 ", proto, " ", formats, "\r\nc=IN IP4 0.0.0.0\r\n"]);
+    if let Some(mid) = mid {
         push(out, &["a=mid:", mid, "\r\n"]);
     }
 }
@@ -416,6 +477,8 @@ pub(crate) fn check_candidate(candidate: &CandidateLine) -> Result<(), BuildErro
         && is_token(transport.as_str())
         && is_address(address)
         && related.as_ref().is_none_or(|(address, _)| is_address(address))
+        // RFC 8839 section 5.1: who hides it says so by zeros.
+        && related.is_some() == (candidate.kind != CandidateType::Host)
         && (*transport != Transport::Tcp || candidate.tcp_type().is_some())
         && extensions.iter().all(is_pair)
         && length.saturating_add(extensions.len().saturating_mul(2)) < MAX_ICE_LINE.saturating_sub(900);

@@ -5,8 +5,8 @@ use std::fs;
 
 use floe_sdp::{
     Attribute, BuildError, CandidateLine, Change, Direction, Edit, Fingerprint, HashFunction, IcePwd,
-    IceUfrag, LocalSession, Rule, SessionDescription, Setup, TlsId, Unfit, Violation, check_answer,
-    check_next_offer, check_offer, directions, setups,
+    IceUfrag, LocalSession, Rule, Selected, SessionDescription, Setup, TlsId, Unfit, Violation,
+    agreed_pacing, check_answer, check_next_offer, check_offer, directions, setups,
 };
 
 /// One side's own.
@@ -81,6 +81,57 @@ fn an_offer_is_written_as_jsep_has_it() {
 }
 
 #[test]
+fn a_selected_pair_takes_the_place_of_all_candidates() {
+    let (alice, bob, candidates) = (Side::new(1), Side::new(2), candidates());
+    let selected = Some(Selected { local: &candidates[0], remote: Some(([192, 0, 2, 3].into(), 45664)) });
+    let session = LocalSession { candidates: &candidates, selected, ..alice.session().next() };
+    let offer = session.offer("0").unwrap();
+    assert!(
+        offer.contains("m=application 8998 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 10.0.1.1\r\n"),
+        "{offer}"
+    );
+    let read = parse(&offer);
+    assert!(read.media[0].candidates.iter().map(|line| line.to_line()).eq(candidates[..1].iter().cloned()));
+    assert_eq!(read.media[0].remote_candidates[0].to_string(), "1 192.0.2.3 45664");
+    assert_eq!((check_offer(&read), read.section(0).unwrap().has_mismatch()), (Ok(()), false));
+    let selected = Some(Selected { local: &candidates[1], remote: Some(([10, 0, 1, 1].into(), 8998)) });
+    let answer = LocalSession { candidates: &candidates, selected, ..bob.session() }.answer(&read).unwrap();
+    assert_eq!(check_answer(&read, &parse(&answer)), Ok(()));
+    assert!(!answer.contains("remote-candidates") && answer.matches("a=candidate").count() == 1, "{answer}");
+    assert!(
+        answer.contains("m=application 50000 ") && answer.contains("c=IN IP4 203.0.113.7\r\n"),
+        "{answer}"
+    );
+    let tcp: CandidateLine = "candidate:4 1 TCP 1 10.0.1.1 1005 typ host tcptype passive".parse().unwrap();
+    let offer = LocalSession { selected: Some(Selected { local: &tcp, remote: None }), ..session }
+        .offer("0")
+        .unwrap();
+    assert!(
+        offer.contains("m=application 1005 TCP/DTLS/SCTP ") && !offer.contains("remote-candidates"),
+        "{offer}"
+    );
+}
+
+#[test]
+fn a_restart_and_a_removal_are_written_as_their_rules_have_them() {
+    let (alice, anew, candidates) = (Side::new(1), Side::new(3), candidates());
+    let first = LocalSession { candidates: &candidates, end_of_candidates: true, ..alice.session() };
+    let offer = first.offer("0").unwrap();
+    let next = |text: &str| check_next_offer(&parse(&offer), &parse(text)).unwrap();
+    let restart = first.restarted(&anew.ufrag, &anew.pwd).offer("0").unwrap();
+    assert_eq!(next(&restart), [Change::Restart]);
+    assert!(!restart.contains("candidate") && restart.contains("o=- 4611 1 "), "{restart}");
+    let removal = first.next().removal("0").unwrap();
+    assert_eq!(next(&removal), [Change::Removed]);
+    assert_eq!(check_offer(&parse(&removal)), Ok(()));
+    assert!(
+        removal
+            .ends_with("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n")
+    );
+    assert_eq!(first.removal("0 1"), Err(BuildError::Mid));
+}
+
+#[test]
 fn an_answer_takes_the_data_section_and_refuses_the_others() {
     let (alice, bob) = (Side::new(1), Side::new(2));
     let offer = alice.session().offer("d").unwrap().replace("BUNDLE d", "BUNDLE a d").replacen(
@@ -147,6 +198,12 @@ fn what_may_not_be_sent_is_not_written() {
         Err(BuildError::NoFingerprint)
     );
     assert_eq!(LocalSession { candidates: &odd, ..alice.session() }.offer("0"), Err(BuildError::Candidate));
+    for at in 0..2 {
+        let mut odd = candidates();
+        odd[at].related = if at == 0 { candidates()[1].related.clone() } else { None };
+        let odd = LocalSession { candidates: &odd, ..alice.session() }.offer("0");
+        assert_eq!(odd, Err(BuildError::Candidate), "a related address belongs to what is no host candidate");
+    }
     let late = LocalSession { version: u64::MAX, ..alice.session() };
     assert_eq!(late.offer("0"), Err(BuildError::OriginTooLarge));
     for mid in ["", "a b", "0\r\na=x", "é"] {
@@ -182,6 +239,37 @@ fn roles_and_directions_answer_each_other_by_table() {
 }
 
 #[test]
+fn both_pace_themselves_by_the_slower_one() {
+    let alice = Side::new(1);
+    let offer = |pacing| LocalSession { pacing, ..alice.session() }.offer("0").unwrap();
+    let agreed = |one, other| agreed_pacing(&parse(&offer(one)), &parse(&offer(other)));
+    assert_eq!((agreed(Some(20), Some(30)), agreed(Some(30), Some(20))), (30, 30));
+    assert_eq!((agreed(Some(20), None), agreed(Some(60), None)), (50, 60));
+}
+
+#[test]
+fn the_certificate_is_one_of_those_told_by_the_strongest_hash() {
+    let alice = Side::new(1);
+    let told = |hash: HashFunction, byte| Fingerprint::new(hash, &vec![byte; hash.len()]).unwrap();
+    let (weak, strong) = (HashFunction::Sha1, HashFunction::Sha256);
+    let is_certified = |told: &[Fingerprint], known: &[HashFunction], byte: u8| {
+        let offer = LocalSession { fingerprints: told, ..alice.session() }.offer("0").unwrap();
+        let digest = |hash: HashFunction| known.contains(&hash).then(|| vec![byte; hash.len()]);
+        parse(&offer).data_session().unwrap().is_certified(digest)
+    };
+    assert!(is_certified(&[told(strong, 1)], &[strong], 1));
+    assert!(!is_certified(&[told(strong, 1)], &[strong], 2));
+    assert!(!is_certified(&[told(strong, 1)], &[weak], 1), "nothing that we know");
+    assert!(is_certified(&[told(strong, 2), told(strong, 1)], &[strong], 1), "one of several certificates");
+    assert!(is_certified(&[told(weak, 1), told(strong, 1)], &[weak, strong], 1));
+    assert!(
+        !is_certified(&[told(weak, 1), told(strong, 2)], &[weak, strong], 1),
+        "the weaker does not count"
+    );
+    assert!(is_certified(&[told(weak, 1), told(strong, 2)], &[weak], 1));
+}
+
+#[test]
 fn every_rule_of_an_offer_is_kept() {
     let alice = Side::new(1);
     let good = alice.session().offer("0").unwrap();
@@ -206,6 +294,16 @@ fn every_rule_of_an_offer_is_kept() {
     let lonely = changed(&changed(&good, "bundle-only"), "m=application 9 => m=application 0");
     let lonely = lonely.replace("a=group:BUNDLE 0\r\n", "");
     assert_eq!(check_offer(&parse(&lonely)).unwrap_err().rule, Rule::BundleOnly);
+    let over_tcp = format!("{good}{AUDIO}").replace("BUNDLE 0", "BUNDLE 0 a").replace("UDP/TLS", "TCP/TLS");
+    assert_eq!(
+        check_offer(&parse(&over_tcp)),
+        Err(Violation { section: Some(1), rule: Rule::BundleTransport })
+    );
+    assert_eq!(
+        check_offer(&parse(&over_tcp.replace("m=audio 9", "m=audio 0"))),
+        Ok(()),
+        "what is refused is in no group"
+    );
     let two = format!("{good}{AUDIO}").replace("ice-ufrag:audio", &format!("ice-ufrag:{}", alice.ufrag));
     assert_eq!(check_offer(&parse(&two)), Err(Violation { section: Some(1), rule: Rule::Credentials }));
     assert_eq!(check_offer(&parse(&good)), Ok(()));
@@ -306,16 +404,25 @@ fn the_next_offer_changes_what_it_may() {
     assert_eq!(next(&second), Ok(vec![Change::None]));
     assert_eq!(next(&format!("{second}{AUDIO}")), Ok(vec![Change::None, Change::New]));
     assert_eq!(next(&second.replace("m=application 9", "m=application 0")), Ok(vec![Change::Removed]));
+    assert_eq!(
+        next(&second.replace("o=- 4611 1", "o=- 4611 3")),
+        Ok(vec![Change::None]),
+        "some came to nothing"
+    );
+    assert_eq!(
+        next(&second.replace("ice2 trickle", "ice2")),
+        Ok(vec![Change::None]),
+        "as an answer may list them"
+    );
     let restart = LocalSession { version: 1, trickle: false, ..anew.session() }.offer("0").unwrap();
     assert_eq!(next(&restart), Ok(vec![Change::Restart]), "with it, options and the association may change");
     for (how, rule) in [
         ("o=- 4611 => o=- 4612", Rule::Origin),
         ("o=- 4611 1 => o=- 4611 0", Rule::Version),
-        ("o=- 4611 1 => o=- 4611 3", Rule::Version),
         ("a=mid:0 => a=mid:1", Rule::Mid),
         ("ice-ufrag:AAAA", Rule::HalfRestart),
         ("ice-pwd:AAAAAAAAAAAAAAAAAAAAAA", Rule::HalfRestart),
-        ("ice-options:ice2", Rule::IceChanged),
+        ("ice-options:ice2 rtp+ecn", Rule::IceChanged),
         ("t=0 0 => t=0 0|a=ice-lite", Rule::IceChanged),
         ("t=0 0 => t=0 0|a=ice-pacing:20", Rule::IceChanged),
         ("tls-id:abc3de65cddef001be82", Rule::TlsIdChanged),
@@ -325,6 +432,23 @@ fn the_next_offer_changes_what_it_may() {
     }
     let two = format!("{first}{AUDIO}");
     assert_eq!(check_next_offer(&parse(&two), &parse(&second)).unwrap_err().rule, Rule::SectionsRemoved);
+    let long = |version: &str| second.replace("o=- 4611 1", &format!("o=- 4611 {version}"));
+    let (nines, more) = ("9".repeat(40), format!("1{}", "0".repeat(40)));
+    for (last, following, fine) in [(&nines, &more, true), (&more, &nines, false), (&nines, &nines, true)] {
+        let changed = check_next_offer(&parse(&long(last)), &parse(&long(following)));
+        assert_eq!(changed.is_ok(), fine, "{last} {following}");
+    }
+    for same in [nines.clone(), format!("0{nines}")] {
+        let altered = check_next_offer(&parse(&long(&nines)), &parse(&(long(&same) + "a=x\r\n")));
+        assert_eq!(altered.unwrap_err().rule, Rule::Version, "{same}");
+    }
+    let options = |count: usize| {
+        let list: String = (0..count).map(|n| format!(" x{n}")).collect();
+        second.replace("ice2 trickle", &format!("ice2 trickle{list}"))
+    };
+    assert_eq!(next(&options(14)), Ok(vec![Change::None]));
+    let long = check_next_offer(&parse(&options(15).replace("4611 1", "4611 0")), &parse(&options(16)));
+    assert_eq!(long.unwrap_err().rule, Rule::IceChanged, "too many to be searched for each section");
 }
 
 #[test]
@@ -340,6 +464,7 @@ fn what_browsers_offer_and_answer_keeps_the_rules() {
         let text = fs::read_to_string(&path).unwrap();
         let offer = parse(&text);
         assert_eq!(check_offer(&offer), Ok(()), "{name}");
+        assert!(offer.sections().all(|section| !section.has_mismatch()), "{name}");
         offers += 1;
         match bob.session().answer(&offer) {
             Ok(answer) => assert_eq!(check_answer(&offer, &parse(&answer)), Ok(()), "{name}"),

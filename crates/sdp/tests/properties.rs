@@ -3,9 +3,10 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use floe_sdp::{
-    Address, Attribute, CandidateLine, CandidateType, Edit, Fingerprint, Fragment, HashFunction,
+    Address, Attribute, CandidateLine, CandidateType, Edit, Fate, Fingerprint, Fragment, HashFunction,
     IceAttribute, IceOptions, IcePwd, IceUfrag, Limits, LocalFragment, LocalSession, ParseError,
-    ParseErrorKind, SessionDescription, Setup, TlsId, Transport, check_answer, check_next_offer, check_offer,
+    ParseErrorKind, Renewal, SessionDescription, Setup, Step, TlsId, Transport, check_answer, check_exchange,
+    check_next_offer, check_offer, ice_sections,
 };
 use proptest::array::uniform8;
 use proptest::collection::vec;
@@ -155,7 +156,7 @@ proptest! {
         ids in (0..u64::MAX / 4, 0..u64::MAX / 4),
         seeds in (any::<u8>(), any::<u8>()),
         rest in (any::<u16>(), any::<u64>(), any::<bool>(), any::<bool>(), option::of(any::<u32>())),
-        candidates in vec(candidates(), 0..6),
+        candidates in vec(sendable_candidates(), 0..6),
         hash in select(vec![HashFunction::Sha1, HashFunction::Sha256, HashFunction::Sha512]),
         mid in "[!#$%&'*+.^_`{|}~A-Za-z0-9-]{1,20}",
     ) {
@@ -194,6 +195,11 @@ proptest! {
         let answer = SessionDescription::parse(&answer).unwrap();
         prop_assert_eq!(check_answer(&offer, &answer), Ok(()));
         prop_assert!(check_next_offer(&offer, &offer).is_ok());
+        let (offers, answers) = (Step { last: &offer, next: &offer }, Step { last: &answer, next: &answer });
+        let sctp = if sctp_port == 0 { Fate::Ended } else { Fate::Kept };
+        let kept = Renewal { ice: Fate::Kept, dtls: Fate::Kept, sctp };
+        prop_assert_eq!(check_exchange(offers, answers), Ok(vec![kept]));
+        prop_assert!(offer.sections().chain(answer.sections()).all(|section| !section.has_mismatch()));
         let fragment = LocalFragment {
             mid: &mid,
             ufrag: &ours.0,
@@ -328,7 +334,7 @@ proptest! {
     /// The candidates of a fragment are those of their generation, in their order, and of no other.
     #[test]
     fn a_fragment_carries_its_generation(
-        lists in vec((vec(candidates(), 0..4), any::<bool>()), 1..4),
+        lists in vec((vec(sendable_candidates(), 0..4), any::<bool>()), 1..4),
         twins: bool,
     ) {
         let credentials: Vec<_> = (1..).map(|n| (IceUfrag::from_random([n; 6]), IcePwd::from_random([n; 18]))).take(lists.len()).collect();
@@ -424,6 +430,8 @@ fn read_everything(text: &str) -> Vec<ParseError> {
     if let Ok(description) = SessionDescription::parse(text) {
         let _ = (check_offer(&description), check_answer(&description, &description).is_ok());
         let _ = (check_next_offer(&description, &description), description.data_session().is_ok());
+        let same = Step { last: &description, next: &description };
+        let _ = (check_exchange(same, same), ice_sections(&description));
     }
     let _ = Fragment::parse(text).is_ok();
     errors.into_iter().flatten().collect()
@@ -439,6 +447,15 @@ fn candidates() -> impl Strategy<Value = CandidateLine> {
             extensions.insert(0, ("tcptype".into(), "passive".into()));
         }
         CandidateLine { foundation, component, transport, priority, address, port, kind, related, extensions }
+    })
+}
+
+/// Those that may be written: a related address if the type has one (RFC 8839 section 5.1).
+fn sendable_candidates() -> impl Strategy<Value = CandidateLine> {
+    candidates().prop_map(|mut line| {
+        let hidden = (Address::Ip([0; 4].into()), 9);
+        line.related = (line.kind != CandidateType::Host).then(|| line.related.unwrap_or(hidden));
+        line
     })
 }
 

@@ -4,6 +4,7 @@
 use floe_sdp::{
     Attribute, CandidateLine, Direction, Edit, Fingerprint, HashFunction, IceOptions, IcePwd, IceUfrag,
     Limits, LocalSession, ParseErrorKind, RawAttribute, SessionDescription, Setup, check_answer,
+    ice_sections,
 };
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n";
@@ -128,9 +129,39 @@ fn lines_that_are_of_no_use_are_checked_and_kept() {
     for time in ["", "0", "0 ", "0 0 0", "00 0", "123456789 0", "0123456789 0", "x 0", "-1 0"] {
         assert!(!with("", time, ""), "{time}");
     }
-    for after in ["r=\n", "r=x\n", "z=1 1x\n", "r=d\n", "k=\n"] {
+    for after in
+        ["r=7d 1h 0 25h\nz=3730928400 -1h 3749680800 0\nk=prompt\n", "k=clear:x y\n", "k=base64:eA==\n"]
+    {
+        assert!(with("", "0 0", after), "{after}");
+    }
+    for after in [
+        "r=\n",
+        "r=x\n",
+        "r=d\n",
+        "r=7d 1h\n",
+        "r=0 1h 0\n",
+        "r=7d 1h -1\n",
+        "r=7d  1h 0\n",
+        "r=7d 1h 0 \n",
+        "r=1w 1 0\n",
+        "z=\n",
+        "z=3730928400\n",
+        "z=1 1h\n",
+        "z=0 1h\n",
+        "z=0730928400 1h\n",
+        "z=3730928400 --1h\n",
+        "z=3730928400 1h 3749680800\n",
+        "k=\n",
+        "k=Prompt\n",
+        "k=prompt:\n",
+        "k=clear\n",
+        "k=clear:\n",
+        "k=secret\n",
+    ] {
         assert!(!with("", "0 0", after), "{after}");
     }
+    let error = SessionDescription::parse("v=0\no=- 1 1 IN IP4 0\ns=-\nt=0 0\nk=secret\n").unwrap_err();
+    assert!(!error.to_string().contains("secret"), "{error}");
 }
 
 #[test]
@@ -262,6 +293,16 @@ fn a_bundled_section_has_the_transport_of_the_first() {
     assert_eq!(session.candidates().map(|candidate| candidate.port).collect::<Vec<_>>(), [1, 2]);
     let apart = text.replace("BUNDLE x a b d", "BUNDLE x a b");
     assert!(parse(&apart).data_session().is_err());
+    let transport = |text: &str| parse(text).section_named("d").unwrap().transport().index();
+    assert_eq!(transport(&text.replace("group:BUNDLE", "group:LS")), 2, "another sort of group");
+    assert_eq!(
+        transport(&text.replace("a=group", "a=group:BUNDLE d x\r\na=group")),
+        2,
+        "the first group counts"
+    );
+    let alone = format!("{HEAD}a=group:LS d\r\n{data}");
+    assert!(parse(&alone).section(0).unwrap().bundle().is_none());
+    assert!(parse(&alone.replace("LS", "BUNDLE")).section(0).unwrap().bundle().is_some());
 }
 
 #[test]
@@ -301,6 +342,72 @@ fn the_default_destination_is_what_most_likely_works() {
         let line = format!("m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\nc={connection}\r\n");
         assert!(text.contains(&line), "{lines:?}: {text}");
     }
+}
+
+#[test]
+fn a_default_destination_that_is_no_candidate_is_a_mismatch() {
+    let section = |default: &str, proto: &str, candidate: &str| {
+        let (port, connection) = default.split_once(' ').unwrap();
+        format!(
+            "m=application {port} {proto} webrtc-datachannel\r\nc=IN {connection}\r\na=ice-ufrag:aaaa\r\n\
+             a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaa\r\na=sctp-port:5000\r\n{candidate}"
+        )
+    };
+    let udp = "a=candidate:1 1 UDP 1 192.0.2.1 50000 typ host\r\n";
+    let v6 = "a=candidate:1 1 UDP 1 2001:DB8::1 50000 typ host\r\n";
+    let tcp = "a=candidate:1 1 TCP 1 192.0.2.1 50000 typ host tcptype passive\r\n";
+    let rtcp = "a=candidate:1 2 UDP 1 192.0.2.1 50000 typ host\r\n";
+    for (default, proto, candidate, mismatch) in [
+        ("50000 IP4 192.0.2.1", "UDP/DTLS/SCTP", udp, false),
+        ("50000 IP6 2001:db8:0::1", "UDP/DTLS/SCTP", v6, false),
+        ("50000 IP4 192.0.2.1", "TCP/DTLS/SCTP", tcp, false),
+        ("50001 IP4 192.0.2.1", "UDP/DTLS/SCTP", udp, true),
+        ("50000 IP4 192.0.2.2", "UDP/DTLS/SCTP", udp, true),
+        ("50000 IP4 192.0.2.1", "TCP/DTLS/SCTP", udp, true),
+        ("50000 IP4 192.0.2.1", "UDP/DTLS/SCTP", tcp, true),
+        ("50000 IP4 192.0.2.1", "UDP/DTLS/SCTP", rtcp, true),
+        ("50000 IP4 192.0.2.1", "UDP/DTLS/SCTP", "", true),
+        ("9 IP4 0.0.0.0", "UDP/DTLS/SCTP", udp, false),
+        ("9 IP6 ::", "UDP/DTLS/SCTP", "", false),
+        ("9 IP4 192.0.2.1", "UDP/DTLS/SCTP", udp, true),
+        ("50000 IP4 0.0.0.0", "UDP/DTLS/SCTP", udp, true),
+        ("50000 IP4 host.example", "UDP/DTLS/SCTP", udp, false),
+        ("0 IP4 192.0.2.2", "UDP/DTLS/SCTP", "", false),
+    ] {
+        let text = format!("{HEAD}{}", section(default, proto, candidate));
+        let description = parse(&text);
+        assert_eq!(description.section(0).unwrap().has_mismatch(), mismatch, "{default} {proto} {candidate}");
+        let without = text.replace("a=ice-ufrag:aaaa\r\n", "");
+        assert!(!parse(&without).section(0).unwrap().has_mismatch(), "there is no ICE");
+    }
+    let wrong = section("50001 IP4 192.0.2.1", "UDP/DTLS/SCTP", udp);
+    let right = section("50000 IP4 192.0.2.1", "UDP/DTLS/SCTP", udp);
+    let bundled = format!("{HEAD}a=group:BUNDLE a b\r\n{right}a=mid:a\r\n{wrong}a=mid:b\r\n");
+    assert!(!parse(&bundled).section(1).unwrap().has_mismatch(), "it has no transport of its own");
+    assert!(parse(&bundled.replace("BUNDLE a b", "BUNDLE b a")).section(1).unwrap().has_mismatch());
+}
+
+#[test]
+fn an_answer_ends_ice_where_it_says_so_and_everywhere_if_it_was_changed() {
+    let section = |more: &str| {
+        format!("{MEDIA}a=ice-ufrag:aaaa\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaa\r\na=sctp-port:5000\r\n{more}")
+    };
+    let ice = |sections: &[String]| ice_sections(&parse(&(HEAD.to_owned() + &sections.concat())));
+    let (fine, mismatch) = (section(""), section("a=ice-mismatch\r\n"));
+    let refused = fine.replace("application 9", "application 0");
+    let altered = fine.replace("0.0.0.0", "192.0.2.1");
+    assert_eq!(ice(&[fine.clone(), mismatch.clone(), refused.clone(), fine.clone()]), [0, 3]);
+    assert_eq!(ice(&[mismatch, refused]), []);
+    assert_eq!(ice(&[fine.clone(), MEDIA.to_owned()]), [0]);
+    let bundled = [
+        "a=group:BUNDLE a b\r\n".to_owned(),
+        section("a=mid:a\r\na=ice-mismatch\r\n"),
+        section("a=mid:b\r\n"),
+        fine.clone(),
+    ];
+    assert_eq!(ice(&bundled), [2], "what speaks for a group says it for all");
+    assert_eq!(ice(&[fine.clone(), altered.clone()]), []);
+    assert_eq!(ice(&[fine, altered.replace("application 9", "application 0")]), [0]);
 }
 
 #[test]
