@@ -1,5 +1,5 @@
 //! A second exchange of offer and answer: what may follow the first, and what it does to the transports.
-#![expect(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 use floe_sdp::{
     Attribute, Edit, Fate, Fingerprint, HashFunction, IcePwd, IceUfrag, LocalSession, Renewal, Rule,
