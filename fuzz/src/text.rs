@@ -2,8 +2,8 @@
 
 use floe_sdp::{
     Address, Attribute, CandidateLine, CandidateType, Edit, Fingerprint, Fragment, HashFunction,
-    IceAttribute, IcePwd, IceUfrag, LocalFragment, LocalSession, ParseError, SessionDescription, Transport,
-    check_answer, check_next_offer, check_offer,
+    IceAttribute, IcePwd, IceUfrag, LocalFragment, LocalSession, ParseError, SessionDescription, Step,
+    Transport, check_answer, check_exchange, check_next_offer, check_offer, ice_sections,
 };
 
 use super::tape::Tape;
@@ -128,6 +128,8 @@ pub fn sdp(data: &[u8]) {
         let _ = (sane, session.candidates().count(), session.section.answerable());
     }
     let _ = (check_answer(&description, &description), check_next_offer(&description, &description));
+    let same = Step { last: &description, next: &description };
+    let _ = (check_exchange(same, same), ice_sections(&description));
     let _ = format!("{description:?}");
 }
 

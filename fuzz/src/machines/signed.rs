@@ -31,7 +31,8 @@ fn to_agent(data: &[u8]) {
     let name = life.username.clone();
     let [ours, theirs] = life.keys.clone();
     while !life.tape.is_empty() {
-        let known = life.hear_sealed(&[Method::BINDING], &ours, &theirs, |b| b.attribute(&Username(&name)));
+        let known = life
+            .hear_sealed(&[2, 2, 3], &[Method::BINDING], [&ours, &theirs], |b| b.attribute(&Username(&name)));
         assert!(known, "an agent believes its peer");
     }
     life.follow_deadlines();
@@ -70,7 +71,7 @@ fn to_server(data: &[u8]) {
     ];
     while !life.tape.is_empty() {
         let nonce = life.nonce.clone();
-        let _ = life.hear_sealed(&methods, &key, &key, |b| {
+        let _ = life.hear_sealed(&[1, 1, 1, 3], &methods, [&key, &key], |b| {
             b.attribute(&Username(USER)).attribute(&Realm(REALM)).attribute(&Nonce(&nonce))
         });
     }
@@ -96,19 +97,20 @@ fn to_client(data: &[u8]) {
         life.drain();
     }
     while !life.tape.is_empty() {
-        let _ = life.hear_sealed(&[Method::DATA], &key, &key, |b| b);
+        let _ = life.hear_sealed(&[0], &[Method::DATA], [&key, &key], |b| b);
     }
     life.follow_deadlines();
 }
 
 impl<M: Machine> Life<'_, M> {
-    /// A sealed message: a request of one of these methods under `theirs` with the names that `named` gives it, or an
-    /// answer to what was asked last. Whether the receiver knew whom to believe, if it was a request.
+    /// A sealed message from one of these addresses: a request of one of these methods, under the first key and with the
+    /// names that `named` gives it, or an answer to what was asked last, under the second. Whether the receiver knew whom
+    /// to believe, if it was a request.
     fn hear_sealed(
         &mut self,
+        from: &[u8],
         methods: &[Method],
-        theirs: &Key,
-        answers: &Key,
+        [theirs, answers]: [&Key; 2],
         named: impl for<'b> Fn(Builder<'b>) -> Builder<'b>,
     ) -> bool {
         let mut buf = [0; MAX_TRANSMIT];
@@ -131,31 +133,22 @@ impl<M: Machine> Life<'_, M> {
         let builder = Builder::new(&mut buf, class, method, id);
         let builder = if class == Class::Request { named(builder) } else { builder };
         let builder = attributes(&mut self.tape, builder);
-        let sealed =
-            if choice & 0x80 == 0 { builder.integrity(key) } else { return self.hear_sha256(builder, key) };
-        let Ok(bytes) = sealed.fingerprint().finish() else { return true };
-        let len = bytes.len();
-        self.hear_believed(buf.get(..len).unwrap_or_default(), key)
-    }
-
-    fn hear_sha256(&mut self, builder: Builder<'_>, key: &Key) -> bool {
-        let Ok(bytes) = builder.integrity_sha256(key).fingerprint().finish() else { return true };
-        self.hear_believed(bytes, key)
-    }
-
-    fn hear_believed(&mut self, data: &[u8], key: &Key) -> bool {
+        let written = match choice & 0x80 {
+            0 => builder.integrity(key).fingerprint().finish(),
+            _ => builder.integrity_sha256(key).fingerprint().finish(),
+        };
+        let Ok(data) = written else { return true };
         assert!(Message::decode(data).is_ok_and(|message| message.verify(key).is_ok()), "it is sealed");
-        let from = address(1 + self.tape.byte() % 3);
+        let from = address(self.tape.of(from));
         let verdict = self.machine.handle_input(self.now, Input::Datagram { socket: SOCKET, from, data });
         let refused = [Dropped::BadIntegrity, Dropped::BadFingerprint, Dropped::UnknownUsername];
         let refused = matches!(verdict, Received::Dropped(why) if refused.contains(&why));
-        // What was asked last may have been asked of somebody else.
-        let known = !refused || Message::decode(data).is_ok_and(|message| message.class() != Class::Request);
         self.drain();
-        known
+        // What was asked last may have been asked of somebody else.
+        !refused || class != Class::Request
     }
 
-    /// The answer to what was asked last.
+    /// The server's answer to what was asked last.
     fn answer(
         &mut self,
         class: Class,
@@ -170,7 +163,7 @@ impl<M: Machine> Life<'_, M> {
             None => builder.finish(),
         };
         let len = written.unwrap().len();
-        self.hear(1, buf.get(..len).unwrap_or_default());
+        self.hear(0, buf.get(..len).unwrap_or_default());
     }
 }
 
