@@ -33,7 +33,8 @@
 //! 2. Call [`Machine::handle_input`] with [`Input::Timeout`] at `until` or soon after; never earlier is needed.
 //! 3. Send each datagram from the socket it names. Sockets have names ([`SocketId`]), which the host gives
 //!    and never reuses; a pair of addresses is not a name.
-//! 4. Answer each [`Need`] once, with [`Input::Opened`], [`Input::Resolved`] or [`Input::Failed`].
+//! 4. Answer each [`Need`] once, with [`Input::Opened`], [`Input::Resolved`] or [`Input::Failed`], but for
+//!    [`Need::Join`] and [`Need::Close`], which have no answer.
 //! 5. Pass `now` as it is. If the clock stands still or goes back, the machine treats it as standing still.
 //!
 //! What the network does is never an `Err`: a packet earns a [`Received`] verdict, and what becomes of a task
@@ -143,6 +144,15 @@ pub enum Input<'p> {
         request: RequestId,
         /// Why.
         why: Failure,
+    },
+    /// Somebody has connected to a listener that was needed. Nothing of the stream is read before [`Need::Join`].
+    Accepted {
+        /// The listener; see [`Need::Listen`].
+        listener: SocketId,
+        /// The new stream.
+        socket: SocketId,
+        /// Who has connected.
+        from: SocketAddr,
     },
     /// A socket or stream is gone: closed by the other side, or its interface vanished.
     Closed {
@@ -302,7 +312,7 @@ impl<'b> Transmit<'b> {
     }
 }
 
-/// A request to the host. Each is answered once by an input, but for [`Need::Close`].
+/// A request to the host. Each is answered once by an input, but for [`Need::Join`] and [`Need::Close`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {
@@ -323,6 +333,36 @@ pub enum Need {
         transport: Transport,
         /// The name the certificate must carry, for TLS.
         server_name: Option<String>,
+    },
+    /// Listen for TCP connections. Answer: [`Input::Opened`] or [`Input::Failed`]; then [`Input::Accepted`] for each
+    /// that comes.
+    Listen {
+        /// To be echoed in the answer.
+        request: RequestId,
+        /// Address to listen on.
+        bind: SocketAddr,
+    },
+    /// Open a TCP connection from an address that may be listened on too. Answer: [`Input::Opened`] or
+    /// [`Input::Failed`]. Nothing of it is read before [`Self::Join`], so that what comes early waits, and who sends it.
+    Connect {
+        /// To be echoed in the answer.
+        request: RequestId,
+        /// Its own address.
+        bind: SocketAddr,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Let what comes on one of two streams go out on the other as it is, after what was transmitted on it before, no
+    /// faster than it is taken. When one side has come to its end and all of it is written, so has the other; when both
+    /// have, or one fails, both are closed and [`Input::Closed`] tells of each. No answer.
+    ///
+    /// If one was a stream that the host cuts, what is left in its [`Cutter`](crate::stream::Cutter) is of the bytes that
+    /// go out.
+    Join {
+        /// A stream.
+        one: SocketId,
+        /// Another.
+        other: SocketId,
     },
     /// Resolve a name to addresses. Answer: [`Input::Resolved`] or [`Input::Failed`].
     Resolve {
