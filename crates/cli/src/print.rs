@@ -17,6 +17,8 @@ use std::time::Duration;
 use floe_stun::Instant;
 use floe_tokio::Clock;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 
 use crate::contract::millis;
 
@@ -44,20 +46,25 @@ fn plain(text: &str) -> String {
             rest = rest.get(code.len()..).unwrap_or_default();
             continue;
         }
-        let harmless = next == '\n' || !(next.is_control() || REORDERING.contains(&next));
+        let harmless = next == '\n' || !does_something(next);
         shown.push(if harmless { next } else { char::REPLACEMENT_CHARACTER });
         rest = rest.get(next.len_utf8()..).unwrap_or_default();
     }
     shown
 }
 
+/// Whether a terminal does something else with it than show it.
+fn does_something(character: char) -> bool {
+    character.is_control() || REORDERING.contains(&character)
+}
+
 /// What [`Paint`] writes.
 const COLOURS: [&str; 5] = ["\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"];
 
 /// Characters that make a line read otherwise than it is written (Unicode's bidirectional controls).
-const REORDERING: [char; 11] = [
-    '\u{200E}', '\u{200F}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}', '\u{2066}',
-    '\u{2067}', '\u{2068}', '\u{2069}',
+const REORDERING: [char; 12] = [
+    '\u{061C}', '\u{200E}', '\u{200F}', '\u{202A}', '\u{202B}', '\u{202C}', '\u{202D}', '\u{202E}',
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
 ];
 
 /// One event as a line of JSON on stdout, with the time since the program started.
@@ -73,7 +80,32 @@ pub(crate) fn json(event: &impl Serialize) -> io::Result<()> {
 
 /// One event as a line of JSON on stdout, in the fields of the signalling contract and no others.
 pub(crate) fn bare_json(event: &impl Serialize) -> io::Result<()> {
-    outlet::send(serde_json::to_string(event).map_err(io::Error::from)?)
+    let mut line = Vec::new();
+    write_json(&mut line, event)?;
+    outlet::send(String::from_utf8(line).map_err(io::Error::other)?)
+}
+
+/// A value as JSON that can do nothing to a terminal either: all that this program prints as JSON is written here.
+fn write_json(out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Harmless)).map_err(io::Error::from)
+}
+
+/// Compact, and with an escape for each character that a terminal would obey. JSON itself asks for one below U+0020 only
+/// (RFC 8259 §7).
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        for part in fragment.split_inclusive(does_something) {
+            let last = part.chars().next_back().filter(|last| does_something(*last));
+            let shown = last.and_then(|last| part.strip_suffix(last)).unwrap_or(part);
+            out.write_all(shown.as_bytes())?;
+            if let Some(last) = last {
+                write!(out, "\\u{:04x}", u32::from(last))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The program has started.
@@ -185,6 +217,32 @@ const WIDTH: usize = 80;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Control characters but the line break, and Unicode's bidirectional controls.
+    fn obeyed() -> impl Iterator<Item = char> {
+        let controls = ('\0'..=' ').chain('\u{7F}'..='\u{9F}').filter(|c| *c != ' ' && *c != '\n');
+        let marks = ['\u{61C}', '\u{200E}', '\u{200F}'];
+        controls.chain(marks).chain('\u{202A}'..='\u{202E}').chain('\u{2066}'..='\u{2069}')
+    }
+
+    #[test]
+    fn people_see_no_character_that_a_terminal_obeys() {
+        for c in obeyed() {
+            assert_eq!(plain(&format!("a{c}b")), "a\u{FFFD}b", "{c:?}");
+        }
+        assert_eq!(plain("a\nä→\x1b[1mb\x1b[0m"), "a\nä→\x1b[1mb\x1b[0m");
+    }
+
+    #[test]
+    fn programs_are_told_every_character_and_none_that_a_terminal_obeys_stands_raw() {
+        let text = obeyed().flat_map(|c| [c, 'ä', c, '"']).chain("\n\\→ end".chars()).collect::<String>();
+        let mut line = Vec::new();
+        write_json(&mut line, &text).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        assert!(!line.contains(does_something), "{line:?}");
+        assert!(line.contains(r"\u009b") && line.contains(r"\u007f") && line.contains("→ end"), "{line}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+    }
 
     #[test]
     fn columns_are_aligned_and_end_without_blanks() {

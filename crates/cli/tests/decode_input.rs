@@ -353,7 +353,7 @@ fn credentials_come_together_and_are_not_empty() {
 /// Whatever a stranger's message says, it cannot touch the terminal or forge a line of the tree.
 #[test]
 fn nothing_that_is_shown_reaches_the_terminal_as_a_command() {
-    let nasty = "\x1b]0;owned\x07\x1b[2J\r\n├─ forged\u{202E}\u{9b}31m";
+    let nasty = "\x1b]0;owned\x07\x1b[2J\r\n├─ forged\u{202E}\u{61C}\u{9b}31m\x7f";
     let bytes = message(|builder| {
         let builder = builder.attribute(&Software(nasty)).attribute(&Username(nasty));
         builder.attribute(&ErrorCode { code: 400, reason: nasty }).finish().unwrap()
@@ -368,11 +368,13 @@ fn nothing_that_is_shown_reaches_the_terminal_as_a_command() {
     for input in inputs {
         let shown = with_input(&["-"], input).stdout;
         let shown = String::from_utf8(shown).unwrap();
-        assert!(!shown.contains(['\x1b', '\x07', '\r', '\u{202E}', '\u{9b}']), "{shown:?}");
+        let obeyed = ['\x1b', '\x07', '\r', '\u{202E}', '\u{61C}', '\u{9b}', '\x7f'];
+        assert!(!shown.contains(obeyed), "{shown:?}");
         assert!(!shown.lines().any(|line| line.starts_with("├─ forged")), "{shown}");
         let told = with_input(&["--json", "-"], input).stdout;
         assert_eq!(told.iter().filter(|byte| **byte == b'\n').count(), 1);
-        assert!(!told.contains(&0x1B));
+        let told = String::from_utf8(told).unwrap();
+        assert!(!told.contains(obeyed), "{told:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use super::{Paint, plain};
+use super::{Paint, plain, write_json};
 use crate::decode::report::{
     Attribute, Candidate, CandidateLine, Channel, Decoded, Description, Input, Message, Packet, Seal,
     Section, Summary, What,
@@ -28,7 +28,7 @@ impl Printer {
     pub(crate) fn tell(&mut self, decoded: &Decoded) -> io::Result<()> {
         self.refused |= !decoded.ok;
         if self.json {
-            serde_json::to_writer(&mut self.out, decoded)?;
+            write_json(&mut self.out, decoded)?;
             return self.out.write_all(b"\n");
         }
         if self.told {
