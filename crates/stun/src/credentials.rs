@@ -5,6 +5,7 @@
 //! | long-term (§9.2), as TURN uses it | [`Login`] | [`Gate`] |
 //! | short-term (§9.1), as ICE uses it | [`ShortTerm`] | [`short_term::authenticate`] |
 //! | tokens of a third party (RFC 7635) | [`ThirdParty`] | [`Gate`] with [`token::opener`] |
+//! | passwords for a limited time (TURN REST) | [`Login`] with what [`rest::Secret`] makes | [`Gate`] with [`rest::opener`] |
 //!
 //! They own no transaction and no socket. The client's machines sign what the owner writes and judge what comes back;
 //! the server's say whom to believe and what to answer to whom else.
@@ -14,6 +15,7 @@ mod gate;
 mod login;
 mod nonce;
 mod prepare;
+pub mod rest;
 pub mod short_term;
 mod third_party;
 pub mod token;

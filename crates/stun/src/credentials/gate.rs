@@ -87,6 +87,13 @@ impl Gate {
         Self { realm, nonces: Nonces::new(secret, nonce_lifetime) }
     }
 
+    /// The same for an owner that cannot look up a [`Who::Hash`], as where passwords are made of names
+    /// ([`super::rest`]): clients are not asked to hide theirs.
+    #[must_use]
+    pub fn hearing_names(self) -> Self {
+        Self { nonces: self.nonces.hearing_names(), ..self }
+    }
+
     /// The realm.
     #[must_use]
     pub fn realm(&self) -> &str {
@@ -122,6 +129,14 @@ impl Gate {
             return Err(Denied::Challenge(ErrorCode::STALE_NONCE));
         }
         Ok(Believed { request, user, key, algorithm, by })
+    }
+
+    /// Whom a signed request names, if it shows a nonce that is good: its sender has heard a challenge there. For owners
+    /// whose look-up takes its time, and is not for everybody; whether the signature is right is not asked.
+    #[must_use]
+    pub fn who<'m>(&self, now: Instant, client: SocketAddr, message: &Message<'m>) -> Option<Who<'m>> {
+        let Nonce(nonce) = message.find().filter(|_| message.has_integrity())?;
+        if self.nonces.is_good(now, client, nonce) { who(message) } else { None }
     }
 
     /// Adds to an error response what its client needs to try again: REALM, NONCE and PASSWORD-ALGORITHMS.

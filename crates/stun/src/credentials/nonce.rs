@@ -36,6 +36,7 @@ use subtle::ConstantTimeEq;
 pub struct Nonces {
     mac: Hmac<Sha256>,
     lifetime: u64,
+    features: SecurityFeatures,
 }
 
 impl Nonces {
@@ -44,7 +45,14 @@ impl Nonces {
     pub fn new(secret: [u8; 32], lifetime: Duration) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
         let mac = Hmac::new_from_slice(&secret).expect("HMAC takes keys of every length");
-        Self { mac, lifetime: lifetime.as_secs().min(MAX_LIFETIME) }
+        Self { mac, lifetime: lifetime.as_secs().min(MAX_LIFETIME), features: FEATURES }
+    }
+
+    /// The same for a server that must hear user names: no nonce asks for USERHASH.
+    #[must_use]
+    pub const fn hearing_names(mut self) -> Self {
+        self.features.username_anonymity = false;
+        self
     }
 
     /// A nonce for this client, the same for all its requests of one second.
@@ -67,7 +75,7 @@ impl Nonces {
 
     fn issued_at(&self, second: u64, client: SocketAddr) -> String {
         let mut nonce = String::with_capacity(COOKIE_LEN + STAMP_LEN + TAG_LEN);
-        nonce.extend(FEATURES.cookie().map(char::from));
+        nonce.extend(self.features.cookie().map(char::from));
         for shift in [12, 8, 4, 0] {
             nonce.extend(char::from_digit(u32::try_from(second >> shift & 0xF).unwrap_or(0), 16));
         }
