@@ -72,7 +72,10 @@ pub(crate) fn parse_uri(text: &str) -> Result<Uri, String> {
     if text.contains('@') {
         return Err("credentials go to --user and --password, not into the URI".into());
     }
-    text.parse::<Uri>().map_err(|why| why.to_string())
+    text.parse::<Uri>().map_err(|why| match format!("stun:{text}").parse::<Uri>() {
+        Ok(meant) => format!("{why}; perhaps {meant} is meant"),
+        Err(_) => why.to_string(),
+    })
 }
 
 /// Why a server of the second list is not asked.
@@ -96,6 +99,17 @@ mod tests {
             let mut servers = Servers::default();
             servers.add(parse_uri(uri).unwrap(), None).unwrap();
             assert_eq!(servers.on_loopback(), here, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_scheme_is_told_what_may_be_meant() {
+        for host in ["example.org:3478", "192.0.2.1:3478", "[2001:db8::1]:3478", "192.0.2.1", "example.org"] {
+            let told = parse_uri(host).unwrap_err();
+            assert!(told.contains(&format!("perhaps stun:{host} is meant")), "{told}");
+        }
+        for other in ["http://example.org", "stun:a:70000", "turn:a?transport=sctp", "a b"] {
+            assert!(!parse_uri(other).unwrap_err().contains("perhaps"), "{other}");
         }
     }
 

@@ -83,6 +83,7 @@ fn a_wrong_uri_is_told_what_is_wrong_with_it() {
         let with = |uri: &'static str| [command, &[uri]].concat();
         is_wrong_usage(&with("http://example.org"), &["http://example.org", "scheme", "for example"]);
         is_wrong_usage(&with("stun:a:70000"), &["port", "65535"]);
+        is_wrong_usage(&with("example.org:3478"), &["stun:example.org:3478"]);
         is_wrong_usage(&with("turn:a?transport=sctp"), &["sctp", "transport"]);
         is_wrong_usage(&with("turn:alice:secret@a"), &["credentials go to --user and --password"]);
     }
