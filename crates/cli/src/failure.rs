@@ -1,6 +1,6 @@
 //! Why a command failed: one sentence that says what was tried, what happened, what to do.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 
@@ -86,7 +86,7 @@ impl Failure {
             Self::Interrupted => return ExitCode::from(INTERRUPTED),
             _ => {}
         }
-        let _ = writeln!(io::stderr(), "floe: {self}");
+        print::note(format!("floe: {self}"));
         if json {
             let _ = print::json(&Event::Error { msg: self.to_string() });
         }
