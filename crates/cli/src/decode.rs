@@ -4,7 +4,7 @@
 //!   HEX, FILE or - ──source──▶ pcap or pcapng ──capture──▶ packet ──▶ UDP ─────────────────────▶┐
 //!                     │                                        └────▶ TCP ──connections──▶ stream ─▶ message
 //!                     └──sort──▶ digits or bytes ──────────────────────────────────────────────▶┘
-//!                          └───▶ a candidate line, a description, a fragment ──▶ text
+//!                          └───▶ candidate lines, a description, a fragment ──▶ text
 //! ```
 //!
 //! All ends in values of [`report`], which the printer shows as trees or as lines of JSON.
@@ -67,7 +67,9 @@ fn tell(options: &Decode, keys: &Keys, out: &mut Printer) -> Result<(), Failure>
             out.tell(&decoded)?;
         }
     } else {
-        out.tell(&sort::decode(&bytes, keys))?;
+        for decoded in sort::decode(&bytes, keys) {
+            out.tell(&decoded)?;
+        }
     }
     Ok(())
 }

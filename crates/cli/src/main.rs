@@ -59,7 +59,7 @@ enum Command {
     /// With --offer on one machine and --answer on the other, each prints one line to paste into the other; then type.
     /// With --stdio, a program carries the descriptions: docs/stdio.md tells every line.
     Connect(Connect),
-    /// Tell what a STUN message, ChannelData, a candidate line, a session description or a capture says.
+    /// Tell what a STUN message, ChannelData, candidate lines, a session description or a capture says.
     ///
     /// What it is, its content tells. Of a message every attribute is shown, whether MESSAGE-INTEGRITY and FINGERPRINT
     /// verify and what they cover; of one that is refused the reason, and as much of it as can be read. Captures may be
@@ -201,14 +201,14 @@ struct ConnectHow {
 
 #[derive(Debug, Args)]
 struct Decode {
-    /// Hexadecimal digits (spaces, colons, 0x and line breaks do not matter), a file, or - for stdin. A candidate line
+    /// Hexadecimal digits (spaces, colons, 0x and line breaks do not matter), a file, or - for stdin. Candidate lines
     /// may stand here too.
     #[arg(value_name = "HEX|FILE|-")]
     input: OsString,
     #[command(flatten)]
     keys: DecodeKeys,
     /// Read one message in hexadecimal digits from each line of a file or of stdin, and answer each with one object or
-    /// tree.
+    /// tree. Blank lines are skipped.
     #[arg(long)]
     lines: bool,
     /// Take the bytes for one direction of a TCP connection and cut it into messages (RFC 8489, 8656, 4571).
@@ -220,7 +220,7 @@ struct Decode {
 }
 
 /// What MESSAGE-INTEGRITY is checked with.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct DecodeKeys {
     /// A password of short-term credentials, as ICE has them; may come several times.
     #[arg(long, value_name = "PASSWORD", value_parser = NonEmptyStringValueParser::new())]

@@ -310,14 +310,56 @@ fn what_is_nothing_that_is_known_is_told_so() {
         (&b"hello"[..], "unknown: "),
         (b"00 01 zz 02 03 04 05", "unknown: "),
         (b"0001 0044 zz", "bad-hex: "),
-        (b"0x000", "bad-hex: "),
+        (b"0x000", "bad-hex: expected pairs of hexadecimal digits, found an odd number of them: 3"),
+        (b"000", "bad-hex: expected pairs of hexadecimal digits, found an odd number of them: 3"),
+        (
+            b"00000000: 0001 0000 2112 a442  ....!..B\n",
+            "bad-hex: expected bytes or their digits alone, found a dump",
+        ),
         (b"\x16\xFE\xFD\x00", "not-stun: "),
-        (b"", "truncated: "),
+        (b"", "empty: "),
+        (b" \r\n", "empty: "),
     ] {
         let told = one(&with_input(&["--json", "-"], input));
         assert!(told["error"].as_str().unwrap().starts_with(word), "{input:?}: {told}");
     }
     assert!(tree(&["16fefd00"]).contains("by its first byte it is Dtls"));
+    let told = one(&with_input(&["--json", "--stream", "-"], b""));
+    assert!(told["error"].as_str().unwrap().starts_with("empty: "), "{told}");
+}
+
+/// It may be a line of a shell's history, or a file of passwords.
+#[test]
+fn what_came_by_mistake_is_not_repeated() {
+    for arguments in [&["-"][..], &["--json", "-"], &["--stream", "-"]] {
+        let output = with_input(arguments, b"curl -u alice:hunter2 https://example.org\n");
+        let shown = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(!["curl", "alice", "hunter2", "example"].iter().any(|word| shown.contains(word)), "{shown}");
+    }
+    let shown = tree(&[File::new("secret", b"hunter2\n").name()]);
+    assert!(shown.contains("a text of 7 characters: letters and digits"), "{shown}");
+}
+
+#[test]
+fn a_list_of_candidates_is_read_line_by_line() {
+    let line = |n: u32| format!("candidate:1 1 UDP {n} 10.0.1.1 8998 typ host");
+    let lines = [line(1), format!("a={}", line(2)), String::new(), line(3).replace("candidate:", "")];
+    for (end, n) in [("\n", 3), ("\r\n", 3), ("\n  \n", 3)] {
+        let text = format!("{end}{}{end}", lines.join(end));
+        for output in [with_input(&["--json", "-"], text.as_bytes()), run(&["decode", "--json", &text])] {
+            let told = json_lines(&output);
+            assert!(output.status.success() && told.len() == n, "{told:?}");
+            for (told, priority) in told.iter().zip(1..) {
+                assert_eq!((&told["kind"], &told["priority"]), (&"candidate".into(), &priority.into()));
+            }
+        }
+    }
+    let output = with_input(&["--json", "-"], format!("\n{}\n{}x\n", line(1), "candidate:1 1 ").as_bytes());
+    let [good, bad] = json_lines(&output).try_into().unwrap();
+    assert_eq!((&good["ok"], &bad["ok"], output.status.code()), (&true.into(), &false.into(), Some(1)));
+    assert!(bad["error"].as_str().unwrap().contains(": line 3, column"), "{bad}");
+    let told = one(&with_input(&["--json", "-"], format!("a={}\na=mid:0\n", line(1)).as_bytes()));
+    assert_eq!(told["kind"], "fragment");
 }
 
 #[test]
@@ -381,13 +423,13 @@ fn nothing_that_is_shown_reaches_the_terminal_as_a_command() {
 #[test]
 fn each_line_is_answered_by_one_object() {
     let good = hex(&message(|builder| builder.finish().unwrap()));
-    let input = format!("{good}\n\nzz\n{good}0\n{}\n\u{feff}\r\n{good}", "0".repeat(1 << 20));
+    let input = format!("{good}\n\n \t\r\nzz\n{good}0\n{}\n\u{feff}\r\n{good}", "0".repeat(1 << 20));
     let mut input = input.into_bytes();
     input.extend(b"\n\xFF\xFF\n");
     let output = with_input(&["--lines", "--json", "-"], &input);
     let told = json_lines(&output);
     let ok: Vec<&Value> = told.iter().map(|told| &told["ok"]).collect();
-    assert_eq!(json!(ok), json!([true, false, false, false, false, false, true, false]), "{told:?}");
+    assert_eq!(json!(ok), json!([true, false, false, false, false, true, false]), "{told:?}");
     for told in &told {
         for key in ["ok", "error", "kind", "attributes", "integrity", "fingerprint"] {
             assert!(told.get(key).is_some(), "no {key} in {told}");

@@ -140,7 +140,9 @@ impl<'k> Capture<'k> {
             }
             PcapBlockOwned::NG(Block::SectionHeader(_)) => self.interfaces.clear(),
             PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                self.interfaces.push(Interface::described(interface));
+                if self.interfaces.len() < MOST_INTERFACES {
+                    self.interfaces.push(Interface::described(interface));
+                }
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                 let interface = usize::try_from(packet.if_id).unwrap_or(usize::MAX);
@@ -240,7 +242,9 @@ impl<'k> Capture<'k> {
             None => Decoded::good(Input::Capture, what),
         };
         if unread > 0 {
-            decoded.notes.push(format!("{unread} packets are of a link type that is not read"));
+            decoded.notes.push(format!(
+                "{unread} packets are of a link type that is not read, or of an interface that is not known"
+            ));
         }
         if fragments > 0 {
             decoded.notes.push(format!("{fragments} packets are IP fragments, which are not put together"));
@@ -294,6 +298,9 @@ fn describe(why: &PcapError<&[u8]>) -> String {
     }
 }
 
+/// Interfaces of a section that are remembered; packets of others are not read.
+const MOST_INTERFACES: usize = 1 << 12;
+
 /// Sockets that are remembered to speak TURN.
 const MOST_FLOWS: usize = 1 << 16;
 
@@ -312,4 +319,33 @@ fn is_channel_data(payload: &[u8]) -> bool {
 
 fn is_of_turn(method: Method) -> bool {
     method != Method::BINDING && method != Method::GOOG_PING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::iter;
+
+    use crate::DecodeKeys;
+
+    fn block(kind: u32, body: &[u32]) -> Vec<u8> {
+        let len = 12 + 4 * u32::try_from(body.len()).unwrap();
+        [&[kind, len], body, &[len]].concat().into_iter().flat_map(u32::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn a_stranger_cannot_make_us_remember_more_interfaces_than_we_want() {
+        let described = block(1, &[101, 0]);
+        let packet = |interface| block(6, &[interface, 0, 0, 0, 0]);
+        let file = iter::once(block(0x0A0D_0D0A, &[0x1A2B_3C4D, 1, u32::MAX, u32::MAX]))
+            .chain(iter::repeat_n(described, 3 * MOST_INTERFACES))
+            .chain([packet(0), packet(4095), packet(4096)]);
+        let file: Vec<u8> = file.flatten().collect();
+        let keys = Keys::new(&DecodeKeys::default()).unwrap();
+        let mut capture = Capture::new(&keys);
+        let fault = capture.read(Format::PcapNg, file.as_slice(), &mut Printer::new(true)).unwrap();
+        assert_eq!((fault, capture.interfaces.len()), (None, 4096));
+        assert_eq!((capture.summary.packets, capture.summary.unread), (3, 1));
+    }
 }

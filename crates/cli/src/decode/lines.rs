@@ -1,4 +1,4 @@
-//! One hexadecimal message a line, answered by one object a line, however many there are.
+//! One hexadecimal message a line, answered by one object a line, however many there are. Blank lines are no messages.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -18,6 +18,7 @@ pub(crate) fn tell(input: impl Read, keys: &Keys, out: &mut Printer) -> Result<(
         }
         match read(&mut input, &mut line)? {
             Next::End => return Ok(()),
+            Next::Line if line.trim_ascii().is_empty() => {}
             Next::Line => out.tell(&decode(&line, keys))?,
             Next::TooLong => {
                 let why = format!("expected a line of at most {MAX_LINE} bytes");

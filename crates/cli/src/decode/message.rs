@@ -41,15 +41,13 @@ fn neither(first: u8, input: Input) -> Decoded {
     decoded
 }
 
-fn nothing(input: Input) -> Decoded {
-    let mut decoded = Decoded::good(input, What::Unknown);
-    refuse(&mut decoded, &[]);
-    decoded.notes.push(EMPTY.to_owned());
+/// What to say where no byte came.
+pub(crate) fn nothing(input: Input) -> Decoded {
+    let why = "expected a message, a text or a capture, found nothing: the input is empty";
+    let mut decoded = Decoded::bad(input, What::Unknown, "empty", why);
+    decoded.notes.push("as a candidate of the W3C interface it is the end of candidates".to_owned());
     decoded
 }
-
-const EMPTY: &str =
-    "there is nothing: no message, and as a candidate of the W3C interface the end of candidates";
 
 /// Tells what is wrong with the framing, if anything is.
 fn refuse(decoded: &mut Decoded, bytes: &[u8]) {

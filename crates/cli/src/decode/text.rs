@@ -11,6 +11,17 @@ use super::report::{self, Candidate, Decoded, Description, Input, Related, Sessi
 
 /// Decodes one candidate line, with or without `a=` and `candidate:`.
 pub(crate) fn candidate(text: &str) -> Decoded {
+    candidate_at("", text)
+}
+
+/// Decodes many of them, one by one; blank lines are passed over.
+pub(crate) fn candidates(text: &str) -> impl Iterator<Item = Decoded> {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(number, line): (usize, _)| candidate_at(&format!("line {number}, "), line.trim()))
+}
+
+/// `place` is what an error says of where the line stands.
+fn candidate_at(place: &str, text: &str) -> Decoded {
     let has_name = starts_with(text, "candidate:") || starts_with(text, "a=candidate:");
     let parsed = match has_name {
         true => CandidateLine::parse(text),
@@ -26,7 +37,7 @@ pub(crate) fn candidate(text: &str) -> Decoded {
         Err(error) => {
             let ignored =
                 error.is_ignorable().then(|| "well formed, but of a sort that nobody need know".to_owned());
-            Decoded::bad(Input::Text, of(None, ignored), word(error.kind()), &error.to_string())
+            Decoded::bad(Input::Text, of(None, ignored), word(error.kind()), &format!("{place}{error}"))
         }
     }
 }
