@@ -215,17 +215,17 @@ pub(crate) enum Event {
 /// A candidate of ours: its line, and what stands in it, so that nobody has to take it apart.
 #[derive(Debug, Serialize)]
 pub(crate) struct Candidate {
-    pub(crate) candidate: String,
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
     pub(crate) address: String,
-    pub(crate) priority: u32,
-    pub(crate) foundation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) related: Option<String>,
+    pub(crate) priority: u32,
+    pub(crate) foundation: String,
     /// The URI of the server that gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<String>,
+    pub(crate) candidate: String,
 }
 
 /// What one server did for one local address.
@@ -294,13 +294,13 @@ impl Candidate {
     pub(crate) fn of_agent(candidate: &ice::Candidate, servers: &[ice::Server]) -> Self {
         let server = candidate.server.and_then(|id| servers.get(usize::from(id.0)));
         Self {
-            candidate: candidate.to_string(),
             kind: candidate.kind.as_str(),
-            address: spaced(candidate.address),
+            address: written(candidate.address),
+            related: candidate.related.map(written),
             priority: candidate.priority,
             foundation: candidate.foundation.clone(),
-            related: candidate.related.map(spaced),
             server: server.map(|server| server.uri.to_string()),
+            candidate: candidate.to_string(),
         }
     }
 }
@@ -333,15 +333,15 @@ impl Server {
         let mut server = Self {
             family: report.family.map(family_word),
             rtt_ms: report.rtt.map(millis),
-            local: report.base.map(spaced),
+            local: report.base.map(written),
             ..Self::asked(report.uri.clone(), report.transport)
         };
         match &report.outcome {
             ServerOutcome::Mapped { mapped, redundant } => {
-                (server.mapped, server.redundant) = (Some(spaced(*mapped)), Some(*redundant));
+                (server.mapped, server.redundant) = (Some(written(*mapped)), Some(*redundant));
             }
             ServerOutcome::Relayed { relayed, mapped } => {
-                (server.mapped, server.relayed) = (Some(spaced(*mapped)), Some(spaced(*relayed)));
+                (server.mapped, server.relayed) = (Some(written(*mapped)), Some(written(*relayed)));
             }
             ServerOutcome::Failed { error, code } => {
                 (server.ok, server.error, server.code) = (false, Some(error.clone()), *code);
@@ -362,9 +362,9 @@ impl Server {
             Ok(answer) => Self {
                 family: Some(if answer.server.is_ipv4() { "ipv4" } else { "ipv6" }),
                 rtt_ms: answer.rtt.map(millis),
-                server: Some(spaced(answer.server)),
-                local: Some(spaced(answer.local)),
-                mapped: Some(spaced(answer.mapped)),
+                server: Some(written(answer.server)),
+                local: Some(written(answer.local)),
+                mapped: Some(written(answer.mapped)),
                 software: answer.software.clone(),
                 ..Self::asked(uri.to_string(), uri.transport())
             },
@@ -378,8 +378,8 @@ impl Selected {
         Self {
             local: pair.local.kind.as_str(),
             remote: pair.remote.kind.as_str(),
-            local_addr: spaced(pair.local.address),
-            remote_addr: spaced(pair.remote.address),
+            local_addr: written(pair.local.address),
+            remote_addr: written(pair.remote.address),
             protocol: "udp",
             relay_protocol: match pair.local.kind {
                 CandidateKind::Relayed => pair.local.relay_protocol.map(transport_word),
@@ -387,6 +387,13 @@ impl Selected {
             },
             why: pair.why.to_string(),
         }
+    }
+
+    /// The same for `connect --stdio`: other peers of the contract write these two as "ip port".
+    pub(crate) fn for_peers(pair: &ice::SelectedPair) -> Self {
+        let spaced = |address: SocketAddr| format!("{} {}", address.ip(), address.port());
+        let (local_addr, remote_addr) = (spaced(pair.local.address), spaced(pair.remote.address));
+        Self { local_addr, remote_addr, ..Self::of_agent(pair) }
     }
 }
 
@@ -420,9 +427,9 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
 }
 
-/// The address form of the contract: "ip port".
-pub(crate) fn spaced(address: SocketAddr) -> String {
-    format!("{} {}", address.ip(), address.port())
+/// An address as all events write it: "ip:port", with brackets around IPv6 and without a zone, which only we know.
+pub(crate) fn written(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip(), address.port()).to_string()
 }
 
 /// Milliseconds with microseconds behind the point.
@@ -499,6 +506,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_written_as_everywhere() {
+        let written = |address: &str| written(address.parse().unwrap());
+        assert_eq!(written("192.0.2.1:9"), "192.0.2.1:9");
+        assert_eq!(written("[2001:db8::1]:9"), "[2001:db8::1]:9");
+        assert_eq!(written("[fe80::1%3]:9"), "[fe80::1]:9");
+    }
+
+    #[test]
     fn hexadecimal_digits_come_in_pairs() {
         assert_eq!(from_hex("00Ff10"), Some(vec![0, 255, 16]));
         assert_eq!(
@@ -530,13 +545,13 @@ mod tests {
     fn samples() -> Vec<Event> {
         let text = || Some(String::new());
         let candidate = Candidate {
-            candidate: String::new(),
             kind: "host",
             address: String::new(),
+            related: text(),
             priority: 1,
             foundation: String::new(),
-            related: text(),
             server: text(),
+            candidate: String::new(),
         };
         let server = Server {
             server: text(),

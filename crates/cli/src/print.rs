@@ -169,15 +169,6 @@ pub(crate) fn rtt(millis: Option<f64>) -> String {
     millis.map_or_else(|| "-".into(), |millis| format!("{millis:.2} ms"))
 }
 
-/// "ip port" as people write it.
-pub(crate) fn colon(address: &str) -> String {
-    match address.split_once(' ') {
-        Some((ip, port)) if ip.contains(':') => format!("[{ip}]:{port}"),
-        Some((ip, port)) => format!("{ip}:{port}"),
-        None => address.to_owned(),
-    }
-}
-
 /// Rows with their cells below each other, two spaces between them and none behind.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];

@@ -10,6 +10,8 @@
 
 mod program;
 
+use std::net::SocketAddr;
+
 use program::{json_lines, run};
 use serde_json::Value;
 
@@ -48,7 +50,12 @@ fn the_demo_shows_the_whole_road_as_json() {
         let checking = lines.iter().position(|line| is(line, "state")).unwrap();
         let last_candidate = lines.iter().rposition(|line| is(line, "candidate")).unwrap();
         assert!(last_candidate < checking, "act {act}: a candidate came after the checks began");
-        assert!(lines.iter().any(|line| is(line, "check") && line["local_addr"].is_string()), "act {act}");
+        for ev in ["check", "selected"] {
+            let line = lines.iter().find(|line| is(line, ev)).unwrap();
+            for key in ["local_addr", "remote_addr"] {
+                assert!(line[key].as_str().unwrap().parse::<SocketAddr>().is_ok(), "{line}");
+            }
+        }
     }
     let last = lines.last().unwrap();
     assert_eq!(last["ev"], "done");

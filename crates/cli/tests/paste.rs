@@ -156,7 +156,7 @@ fn a_relay_that_refuses_the_other_side_is_named() {
     assert!(told.contains("no way to the other side was found: every pair failed"), "{told}");
     assert!(told.contains("start the server with --allow-loopback-peers"), "{told}");
     let refused = std::iter::repeat_with(|| server.next()).find(|told| told["ev"] == "peer-refused").unwrap();
-    assert_eq!((&refused["user"], &refused["peer"]), (&"u".into(), &"127.0.0.1 0".into()), "{refused}");
+    assert_eq!((&refused["user"], &refused["peer"]), (&"u".into(), &"127.0.0.1:0".into()), "{refused}");
 }
 
 #[test]

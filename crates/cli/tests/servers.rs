@@ -12,7 +12,7 @@
 mod program;
 
 use std::io::BufRead;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 
 use program::{PATIENCE, Program, Server, floe, json_lines, run};
 use serde_json::Value;
@@ -23,8 +23,8 @@ fn stun_tells_our_address() {
     let output = run(&["stun", &server.uri("stun"), "--json"]);
     let [told] = json_lines(&output).try_into().unwrap();
     assert!(output.status.success());
-    assert_eq!(told["server"], server.address.replace(':', " "));
-    assert!(told["mapped"].as_str().unwrap().starts_with("127.0.0.1 "));
+    assert_eq!(told["server"], *server.address);
+    assert!(told["mapped"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert_eq!(told["mapped"], told["local"]);
     assert!(told["rtt_ms"].as_f64().unwrap() > 0.0);
 
@@ -42,7 +42,7 @@ fn gather_lists_candidates_and_what_each_server_did() {
     assert!(output.status.success(), "{output:?}");
     let lines = json_lines(&output);
     let relayed = lines.iter().find(|line| line["type"] == "relay").unwrap();
-    assert!(relayed["address"].as_str().unwrap().starts_with("127.0.0.1 "), "{relayed}");
+    assert!(relayed["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{relayed}");
     assert_eq!(relayed["server"], *turn);
     assert!(
         relayed["priority"].is_u64() && relayed["foundation"].is_string() && relayed["related"].is_string()
@@ -53,6 +53,10 @@ fn gather_lists_candidates_and_what_each_server_did() {
         assert!(lines.iter().find(good).unwrap()["rtt_ms"].is_f64(), "{url}");
     }
     assert_eq!(lines.last().unwrap()["ev"], "end");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("typ relay")).unwrap();
+    let order = ["ev", "type", "address", "related", "priority", "foundation", "server", "candidate", "t_ms"];
+    assert!(order.map(|key| line.find(&format!("\"{key}\":")).unwrap()).is_sorted(), "{line}");
 
     let output = run(&arguments);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -75,7 +79,7 @@ fn a_server_on_loopback_needs_no_option() {
         .collect();
     let is_loopback = |line: &Value| {
         let address = line["address"].as_str().unwrap();
-        address.starts_with("127.") || address.starts_with("::1")
+        address.parse::<SocketAddr>().unwrap().ip().is_loopback()
     };
     let ranked: Vec<_> =
         hosts.iter().map(|line| (line["priority"].as_u64().unwrap(), is_loopback(line))).collect();

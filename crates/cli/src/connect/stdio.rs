@@ -12,7 +12,9 @@ use floe_stun::Instant;
 use floe_tokio::{Clock, Endpoint, Events};
 
 use crate::Connect;
-use crate::contract::{Candidate, Command, Event, Message, Policy, Remote, Server, Side, Start, from_hex};
+use crate::contract::{
+    Candidate, Command, Event, Message, Policy, Remote, Selected, Server, Side, Start, from_hex,
+};
 use crate::echo::{self, MAX_SIZE, MIN_SIZE, Pinger, Step};
 use crate::failure::Failure;
 use crate::input::{self, Line};
@@ -329,6 +331,7 @@ impl Session {
                 emit(&Event::State { state: state.as_str(), why: why.to_string() })?;
                 self.open(*state)
             }
+            AgentEvent::Selected(pair) => emit(&Event::Selected(Selected::for_peers(pair))),
             _ => Event::of_agent(event, &self.servers.usable).map_or(Ok(()), |event| emit(&event)),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
-use super::{Paint, colon, json, line, note};
+use super::{Paint, json, line, note};
 use crate::contract::{Event, Message, Selected};
 
 /// Prints what happens in a chat.
@@ -99,7 +99,7 @@ impl Printer {
 
 /// The way that data takes, in the words of people.
 fn path(pair: &Selected) -> String {
-    let (ours, theirs) = (colon(&pair.local_addr), colon(&pair.remote_addr));
+    let (ours, theirs) = (&pair.local_addr, &pair.remote_addr);
     match (pair.local, pair.remote) {
         ("relay", "relay") => format!("the path leads over two relays, {ours} and {theirs}"),
         ("relay", _) => format!("the path leads over our relay {ours} to {theirs}"),

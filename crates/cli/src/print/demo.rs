@@ -7,8 +7,8 @@ use std::time::Duration;
 use floe_ice_agent::{Candidate, SelectedPair};
 use serde::Serialize;
 
-use super::{Paint, colon, columns, elapsed, json, line, rtt};
-use crate::contract::{Event, Server, millis, spaced};
+use super::{Paint, columns, elapsed, json, line, rtt};
+use crate::contract::{Event, Server, millis, written};
 use crate::demo::{Act, ECHO_BYTES, Who};
 use crate::echo::Pong;
 
@@ -34,8 +34,8 @@ impl Check {
         Self {
             local: local.kind.as_str(),
             remote: remote.kind.as_str(),
-            local_addr: spaced(local.address),
-            remote_addr: spaced(remote.address),
+            local_addr: written(local.address),
+            remote_addr: written(remote.address),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Printer {
 
     pub(crate) fn listening(self, address: SocketAddr) -> io::Result<()> {
         if self.json {
-            return json(&Frame::Listening { address: spaced(address), transport: "udp" });
+            return json(&Frame::Listening { address: written(address), transport: "udp" });
         }
         line(self.paint.bold("A STUN and TURN server and two agents, alice and bob, all on this machine."))?;
         self.say("server", &format!("listens on udp {address}"))
@@ -133,8 +133,7 @@ impl Printer {
             return json(&Line { event: check, act: act.number(), who: who.word() });
         }
         let Check { local, remote, local_addr, remote_addr } = check;
-        let (ours, theirs) = (colon(local_addr), colon(remote_addr));
-        self.say(who.word(), &format!("check {local} {ours} - {remote} {theirs} works"))
+        self.say(who.word(), &format!("check {local} {local_addr} - {remote} {remote_addr} works"))
     }
 
     pub(crate) fn echo(self, act: Act, pong: Pong) -> io::Result<()> {
@@ -175,7 +174,7 @@ impl Printer {
         let paint = self.paint;
         Some(match event {
             Event::Candidate(candidate) => {
-                format!("{} candidate {}", candidate.kind, colon(&candidate.address))
+                format!("{} candidate {}", candidate.kind, candidate.address)
             }
             Event::Server(server) => server_sentence(server),
             Event::End => "has all candidates".into(),
@@ -183,10 +182,7 @@ impl Printer {
             Event::State { state, why } => format!("{}: {why}", paint.bold(format!("state {state}"))),
             Event::Selected(pair) => paint.good(format!(
                 "selected {} {} - {} {}",
-                pair.local,
-                colon(&pair.local_addr),
-                pair.remote,
-                colon(&pair.remote_addr)
+                pair.local, pair.local_addr, pair.remote, pair.remote_addr
             )),
             _ => return None,
         })
@@ -199,9 +195,9 @@ fn server_sentence(server: &Server) -> String {
         (Some(error), ..) => format!("{} failed: {error}", server.url),
         (_, Some(_), _) => format!("the server relays, RTT {took}"),
         (_, _, Some(mapped)) if server.redundant == Some(true) => {
-            format!("seen at {}: srflx is redundant, RTT {took}", colon(mapped))
+            format!("seen at {mapped}: srflx is redundant, RTT {took}")
         }
-        (_, _, Some(mapped)) => format!("seen at {}, RTT {took}", colon(mapped)),
+        (_, _, Some(mapped)) => format!("seen at {mapped}, RTT {took}"),
         _ => server.url.clone(),
     }
 }

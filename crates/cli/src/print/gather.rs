@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use floe_ice_agent::GatheringState;
 
-use super::{Paint, colon, columns, json, line, note, rtt, wrap};
+use super::{Paint, columns, json, line, note, rtt, wrap};
 use crate::contract::{Candidate, Event, Server};
 
 /// Prints what gathering brings.
@@ -36,8 +36,8 @@ impl Printer {
         if self.found == 1 {
             line(self.paint.bold("TYPE     PRIORITY  FOUNDATION  ADDRESS                FROM"))?;
         }
-        let Candidate { kind, priority, foundation, server, .. } = candidate;
-        let (address, server) = (colon(&candidate.address), server.unwrap_or_default());
+        let Candidate { kind, address, priority, foundation, server, .. } = candidate;
+        let server = server.unwrap_or_default();
         line(format!("{kind:<5}  {priority:>10}  {foundation:<10}  {address:<21}  {server}").trim_end())
     }
 
@@ -82,7 +82,7 @@ impl Printer {
         columns(&rows).iter().try_for_each(line)?;
         for server in reports {
             if let Some(error) = &server.error {
-                let from = server.local.as_deref().map(|local| format!("{}: ", colon(local)));
+                let from = server.local.as_deref().map(|local| format!("{local}: "));
                 line(wrap(2, &format!("{}{error}", from.unwrap_or_default())))?;
             }
         }
@@ -91,17 +91,17 @@ impl Printer {
 }
 
 fn row(server: &Server) -> [String; 3] {
-    let from = server.local.as_deref().map(colon).unwrap_or_default();
+    let from = server.local.as_deref().unwrap_or_default();
     [format!("  {from}"), format!("RTT {}", rtt(server.rtt_ms)), result(server)]
 }
 
 fn result(server: &Server) -> String {
     match (&server.relayed, &server.mapped) {
-        (Some(relayed), _) => format!("relays at {}", colon(relayed)),
+        (Some(relayed), _) => format!("relays at {relayed}"),
         (_, Some(mapped)) if server.redundant == Some(true) => {
-            format!("sees {}, known already", colon(mapped))
+            format!("sees {mapped}, known already")
         }
-        (_, Some(mapped)) => format!("sees {}", colon(mapped)),
+        (_, Some(mapped)) => format!("sees {mapped}"),
         _ => String::new(),
     }
 }

@@ -7,7 +7,7 @@ use floe_stun::behaviour::{BehaviourEvent, Certainty, Dependence, Obstacle, Test
 use serde::Serialize;
 
 use super::{Paint, json as json_line, line, rtt};
-use crate::contract::{millis, spaced};
+use crate::contract::{millis, written};
 
 pub(crate) struct Printer {
     json: bool,
@@ -37,10 +37,10 @@ impl Printer {
         let found = |test, value, how| Told::Finding { test, value, certainty: certain(how) };
         json_line(&match event {
             BehaviourEvent::Reached { mapped, rtt } => Told::Server {
-                server: spaced(self.server),
-                local: spaced(self.local),
+                server: written(self.server),
+                local: written(self.local),
                 ok: true,
-                mapped: spaced(mapped),
+                mapped: written(mapped),
                 rtt_ms: rtt.map(millis),
             },
             BehaviourEvent::NoNat => found("mapping", "none", Certainty::Seen),

@@ -7,7 +7,7 @@ use floe_turn_server::{AddressPair, Event, PeerPolicy, Released, Stats};
 use serde::Serialize;
 
 use super::{json, queued_line};
-use crate::contract::spaced;
+use crate::contract::written;
 
 #[derive(Serialize)]
 #[serde(tag = "ev", rename_all = "lowercase")]
@@ -50,7 +50,7 @@ enum Told<'a> {
 
 pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
     if as_json {
-        return json(&Told::Listening { address: spaced(address), transport: "udp" });
+        return json(&Told::Listening { address: written(address), transport: "udp" });
     }
     queued_line(format!("listening on udp {address}"))
 }
@@ -59,7 +59,7 @@ pub(crate) fn listening(as_json: bool, address: SocketAddr) -> io::Result<()> {
 pub(crate) fn discovery(as_json: bool, pair: &AddressPair) -> io::Result<()> {
     let (primary, alternate) = (pair.primary(), pair.alternate());
     if as_json {
-        return json(&Told::Discovery { primary: spaced(primary), alternate: spaced(alternate) });
+        return json(&Told::Discovery { primary: written(primary), alternate: written(alternate) });
     }
     queued_line(format!(
         "tells clients what their NATs do, by {primary} and {alternate}; try: floe nat stun:{primary}"
@@ -90,26 +90,26 @@ pub(crate) fn ready(as_json: bool, address: SocketAddr, user: Option<&str>) -> i
 pub(crate) fn event(as_json: bool, event: &Event) -> io::Result<()> {
     match event {
         Event::Allocated { client, relayed, user, .. } if as_json => {
-            json(&Told::Allocated { client: spaced(*client), relayed: spaced(*relayed), user })
+            json(&Told::Allocated { client: written(*client), relayed: written(*relayed), user })
         }
         Event::Allocated { client, relayed, user, .. } => {
             queued_line(format!("allocated {relayed} for {client}, user {user:?}"))
         }
         Event::Released { client, relayed, user, why } if as_json => json(&Told::Released {
-            client: spaced(*client),
-            relayed: spaced(*relayed),
+            client: written(*client),
+            relayed: written(*relayed),
             user,
             why: reason(*why),
         }),
         Event::Released { client, relayed, user, why } => {
             queued_line(format!("released {relayed} of {client}, user {user:?}: {}", reason(*why)))
         }
-        Event::LoginFailed { client } if as_json => json(&Told::LoginFailed { client: spaced(*client) }),
+        Event::LoginFailed { client } if as_json => json(&Told::LoginFailed { client: written(*client) }),
         Event::LoginFailed { client } => {
             queued_line(format!("refused {client}: unknown user name or wrong password"))
         }
         Event::PeerRefused { client, peer, user } if as_json => {
-            json(&Told::PeerRefused { client: spaced(*client), peer: spaced(*peer), user })
+            json(&Told::PeerRefused { client: written(*client), peer: written(*peer), user })
         }
         Event::PeerRefused { client, peer, user } => {
             let option = option_for(peer.ip());

@@ -130,7 +130,7 @@ impl Server {
         let program = Program::start(&arguments, (), sender);
         let first = lines.recv_timeout(PATIENCE).unwrap().1.expect("the server ended");
         let first: Value = serde_json::from_str(&first).unwrap();
-        let address = first["address"].as_str().unwrap().replace(' ', ":");
+        let address = first["address"].as_str().unwrap().to_owned();
         Self { program, address, lines }
     }
 

@@ -120,7 +120,7 @@ impl Serving {
         for line in &mut self.lines {
             let told: Value = serde_json::from_str(&line?)?;
             if told["ev"] == "discovery" {
-                let primary = told["primary"].as_str().unwrap_or_default().replace(' ', ":");
+                let primary = told["primary"].as_str().unwrap_or_default();
                 return primary.parse().with_context(|| format!("no address: {told}"));
             }
         }

@@ -23,7 +23,7 @@ pub(crate) fn asks_stun(floe: &Result<PathBuf, String>, coturn: &Coturn) -> anyh
     let lines = json_lines(floe, &["stun", &coturn.stun_uri(), "--json"])?;
     let answer = answer_of(&lines, &coturn.stun_uri())?;
     let mapped = answer["mapped"].as_str().unwrap_or_default();
-    ensure!(mapped.starts_with("127.0.0.1 ") && answer["local"] == mapped, "{answer}");
+    ensure!(mapped.starts_with("127.0.0.1:") && answer["local"] == mapped, "{answer}");
     Ok(format!("mapped to {mapped}"))
 }
 
@@ -37,8 +37,7 @@ pub(crate) fn gathers(floe: &Result<PathBuf, String>, coturn: &Coturn) -> anyhow
         ensure!(answer["mapped"].is_string(), "no mapped address from {uri}: {answer}");
     }
     let relayed = answer_of(&lines, &turn)?["relayed"].as_str().unwrap_or_default();
-    let typed = format!(" {relayed} typ relay");
-    let is_candidate = |line: &Value| line["candidate"].as_str().is_some_and(|text| text.contains(&typed));
+    let is_candidate = |line: &Value| line["type"] == "relay" && line["address"] == relayed;
     ensure!(lines.iter().any(is_candidate), "no candidate for the relayed address {relayed:?}");
     Ok(format!("relayed at {relayed}"))
 }

@@ -1,7 +1,7 @@
 //! `floe serve`, built and started.
 
 use std::io::{BufRead as _, BufReader, Lines};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::{ChildStdout, Command, Stdio};
 
 use anyhow::Context as _;
@@ -37,10 +37,9 @@ impl Floe {
     }
 }
 
-/// Of a line such as `{"ev":"listening","address":"127.0.0.1 3478",…}`.
+/// Of a line such as `{"ev":"listening","address":"127.0.0.1:3478",…}`.
 fn address(line: &str) -> anyhow::Result<SocketAddr> {
     let event: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
-    let (ip, port) = event["address"].as_str().and_then(|text| text.split_once(' ')).unwrap_or_default();
-    let address = ip.parse::<IpAddr>().ok().zip(port.parse::<u16>().ok()).map(SocketAddr::from);
-    address.with_context(|| format!("no address in {line}"))
+    let address = event["address"].as_str().unwrap_or_default();
+    address.parse().with_context(|| format!("no address in {line}"))
 }
