@@ -324,8 +324,10 @@ fn what_is_nothing_that_is_known_is_told_so() {
         assert!(told["error"].as_str().unwrap().starts_with(word), "{input:?}: {told}");
     }
     assert!(tree(&["16fefd00"]).contains("by its first byte it is Dtls"));
-    let told = one(&with_input(&["--json", "--stream", "-"], b""));
-    assert!(told["error"].as_str().unwrap().starts_with("empty: "), "{told}");
+    for arguments in [&["--json", "-"][..], &["--json", "--stream", "-"]] {
+        let told = one(&with_input(arguments, b""));
+        assert!(told["error"].as_str().unwrap().starts_with("empty: ") && told["input"] == "none", "{told}");
+    }
 }
 
 /// It may be a line of a shell's history, or a file of passwords.

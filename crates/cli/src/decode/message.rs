@@ -26,7 +26,7 @@ fn decode_within(bytes: &[u8], keys: &Keys, input: Input, depth: u8) -> Decoded 
         Some(_) if Message::is_probably(bytes) => stun(bytes, keys, input, depth),
         Some(0x40..=0x4F) => channel_data(bytes, keys, input, depth),
         Some(first) => neither(*first, input),
-        None => nothing(input),
+        None => nothing(),
     }
 }
 
@@ -42,9 +42,9 @@ fn neither(first: u8, input: Input) -> Decoded {
 }
 
 /// What to say where no byte came.
-pub(crate) fn nothing(input: Input) -> Decoded {
+pub(crate) fn nothing() -> Decoded {
     let why = "expected a message, a text or a capture, found nothing: the input is empty";
-    let mut decoded = Decoded::bad(input, What::Unknown, "empty", why);
+    let mut decoded = Decoded::bad(Input::None, What::Unknown, "empty", why);
     decoded.notes.push("as a candidate of the W3C interface it is the end of candidates".to_owned());
     decoded
 }

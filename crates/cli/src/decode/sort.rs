@@ -24,7 +24,7 @@ pub(crate) fn decode<'a>(input: &'a [u8], keys: &Keys) -> Box<dyn Iterator<Item 
 /// Decodes an input that is one direction of a TCP connection.
 pub(crate) fn decode_stream(input: &[u8], keys: &Keys) -> Vec<Decoded> {
     let (word, why) = match Sort::of(input) {
-        Sort::Hex(bytes) if bytes.is_empty() => return vec![message::nothing(Input::Hex)],
+        Sort::Hex(bytes) if bytes.is_empty() => return vec![message::nothing()],
         Sort::Hex(bytes) => return stream::decode_whole(&bytes, keys),
         Sort::Binary => return stream::decode_whole(input, keys),
         Sort::Refused(word, why) => (word, why),
