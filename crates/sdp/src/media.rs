@@ -173,6 +173,12 @@ impl<'a> Media<'a> {
         is_sctp(self.proto)
     }
 
+    /// Whether the section goes over DTLS, by its protocol.
+    pub(crate) fn is_dtls(&self) -> bool {
+        let names = |part: &str| part.eq_ignore_ascii_case("DTLS") || part.eq_ignore_ascii_case("TLS");
+        self.proto.split('/').any(names)
+    }
+
     /// Whether the section goes over TCP. What does not say goes over UDP.
     pub fn is_tcp(&self) -> bool {
         is_tcp(self.proto)

@@ -379,6 +379,20 @@ pub fn check_next_offer(
     last: &SessionDescription<'_>,
     next: &SessionDescription<'_>,
 ) -> Result<Vec<Change>, Violation> {
+    check_following(last, next, |_| false)?;
+    let changes = next.sections().map(|section| {
+        let before = last.section(section.index());
+        before.map_or(Change::New, |before| change(before, section))
+    });
+    Ok(changes.collect())
+}
+
+/// The same of all but those sections that the other side has refused, which anything may follow.
+pub(crate) fn check_following(
+    last: &SessionDescription<'_>,
+    next: &SessionDescription<'_>,
+    is_refused: impl Fn(usize) -> bool,
+) -> Result<(), Violation> {
     let whole = |rule| Violation { section: None, rule };
     if !last.origin.is_same_session(&next.origin) {
         return Err(whole(Rule::Origin));
@@ -389,14 +403,8 @@ pub fn check_next_offer(
     if next.media.len() < last.media.len() {
         return Err(whole(Rule::SectionsRemoved));
     }
-    for (last, next) in last.sections().zip(next.sections()) {
-        check_change(last, next)?;
-    }
-    let changes = next.sections().map(|section| {
-        let before = last.section(section.index());
-        before.map_or(Change::New, |before| change(before, section))
-    });
-    Ok(changes.collect())
+    let mut sections = last.sections().zip(next.sections()).filter(|(last, _)| !is_refused(last.index()));
+    sections.try_for_each(|(last, next)| check_change(last, next))
 }
 
 fn check_change(last: Section<'_, '_>, next: Section<'_, '_>) -> Result<(), Violation> {
@@ -426,11 +434,13 @@ fn check_change(last: Section<'_, '_>, next: Section<'_, '_>) -> Result<(), Viol
 /// An answer lists only what the offer did (RFC 9429 section 5.3.1), so that one side may list less in one description
 /// and more in the next. Lists too long to be searched in so often are compared as they stand.
 fn is_alike(last: Option<&IceOptions>, next: Option<&IceOptions>) -> bool {
-    let within = |one: &IceOptions, other: &IceOptions| {
-        one.iter().all(|option| other.contains(option)) && one.iter().nth(MOST_OPTIONS).is_none()
-    };
+    let is_short = |options: &IceOptions| options.iter().nth(MOST_OPTIONS).is_none();
+    let within = |one: &IceOptions, other: &IceOptions| one.iter().all(|option| other.contains(option));
     match (last, next) {
-        (Some(last), Some(next)) => last == next || within(last, next) || within(next, last),
+        (Some(last), Some(next)) if is_short(last) && is_short(next) => {
+            within(last, next) || within(next, last)
+        }
+        (Some(last), Some(next)) => last == next,
         _ => true,
     }
 }
@@ -486,10 +496,9 @@ fn check_credentials(description: &SessionDescription<'_>) -> Result<(), Violati
 }
 
 /// Whether a section is one of DTLS: its protocol says so, and there is a fingerprint.
-pub(crate) fn is_secured(section: Section<'_, '_>) -> bool {
+fn is_secured(section: Section<'_, '_>) -> bool {
     let transport = if section.has_ice() { section } else { section.transport() };
-    let names = |part: &str| part.eq_ignore_ascii_case("DTLS") || part.eq_ignore_ascii_case("TLS");
-    section.media().proto.split('/').any(names) && !transport.fingerprints().is_empty()
+    section.media().is_dtls() && !transport.fingerprints().is_empty()
 }
 
 /// The BUNDLE groups of a description, by the names in them.

@@ -7,12 +7,15 @@
 //!   ends with      port 0, no ICE      port 0                            port 0, sctp-port 0
 //!   and needs      both sides          new credentials                   nothing below it to begin
 //! ```
+//!
+//! The sections of a BUNDLE group have ICE and DTLS in common, told in the section that speaks for the group. Which one
+//! that is takes both descriptions to know, and may change from one exchange to the next.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::dtls::{Fingerprint, Setup};
-use crate::offer_answer::{Groups, Rule, Violation, at_section, check_answer, check_next_offer, is_secured};
+use crate::offer_answer::{Groups, Rule, Violation, at_section, check_answer, check_following};
 use crate::session::{Section, SessionDescription};
 
 /// What one side said last, in an offer or in an answer, and what it says now.
@@ -24,7 +27,8 @@ pub struct Step<'e, 'a> {
     pub next: &'e SessionDescription<'a>,
 }
 
-/// What becomes of the transport of one section.
+/// What becomes of the transport of one section. Where the section is refused and others of its group are not, the
+/// transport goes on for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewal {
     /// The checks, and the pair they select. Where it is [`Fate::Ended`] in a section that is accepted, RFC 3264 alone
@@ -49,79 +53,125 @@ pub enum Fate {
 
 /// Whether an exchange may follow the last one, and what it changes for each section.
 ///
-/// The steps are those of the two sides, whoever offered last time. What holds of each description alone and of the
-/// pair is checked too: [`check_next_offer`] of both sides, and [`check_answer`].
+/// The steps are those of the two sides, whoever offered last time. What each side may change is checked too, and what
+/// may answer: [`check_next_offer`](crate::check_next_offer) of both, and [`check_answer`].
 ///
 /// # Errors
 ///
 /// The first rule that is broken.
 pub fn check_exchange(offer: Step<'_, '_>, answer: Step<'_, '_>) -> Result<Vec<Renewal>, Violation> {
-    check_next_offer(offer.last, offer.next)?;
-    check_next_offer(answer.last, answer.next)?;
+    let is_refused = |at| Pair::at(offer.last, answer.last, at).is_none();
+    check_following(offer.last, offer.next, is_refused)?;
+    check_following(answer.last, answer.next, is_refused)?;
     check_answer(offer.next, answer.next)?;
-    check_groups(offer, answer)?;
-    let (offer, answer) = (Side::of(offer), Side::of(answer));
-    let sections = offer.step.next.sections().zip(answer.step.next.sections());
-    sections.map(|(offered, answered)| renewal(offer.view(offered), answer.view(answered))).collect()
+    let origins = check_groups(offer, answer)?;
+    let exchange = Exchange { offer: Side::of(offer), answer: Side::of(answer), origins };
+    exchange.renewals()
 }
 
-/// What is asked of a side as a whole.
+/// What both sides say of one section in one exchange.
+#[derive(Clone, Copy)]
+struct Pair<'e, 'a> {
+    offered: Section<'e, 'a>,
+    answered: Section<'e, 'a>,
+}
+
+struct Exchange<'e, 'a> {
+    offer: Side<'e, 'a>,
+    answer: Side<'e, 'a>,
+    /// For the sections of groups that stood before, one that was in them then.
+    origins: BTreeMap<usize, usize>,
+}
+
 struct Side<'e, 'a> {
     step: Step<'e, 'a>,
     /// Whether the fingerprints that stand for all sections are the same as before.
     has_same_fingerprints: bool,
 }
 
-/// One section of a side.
-struct View<'e, 'a> {
-    /// If it was there and wanted.
-    last: Option<Section<'e, 'a>>,
-    next: Section<'e, 'a>,
-    /// That of its session.
-    has_same_fingerprints: bool,
+/// What becomes of what a group has in common.
+#[derive(Clone, Copy)]
+struct Transport {
+    ice: Fate,
+    dtls: Fate,
+    /// Whether packets of the old association of DTLS cannot be taken for those of a new one.
+    can_renew: bool,
 }
 
-fn renewal(offered: View<'_, '_>, answered: View<'_, '_>) -> Result<Renewal, Violation> {
-    let at = answered.next.index();
-    let need = |holds: bool, rule| if holds { Ok(()) } else { Err(at_section(at, rule)) };
-    if answered.next.media().port == 0 {
-        return Ok(Renewal { ice: Fate::Ended, dtls: Fate::Ended, sctp: Fate::Ended });
+impl<'e, 'a> Exchange<'e, 'a> {
+    fn renewals(&self) -> Result<Vec<Renewal>, Violation> {
+        let mut transports = BTreeMap::new();
+        let (offer, answer) = (self.offer.step.next, self.answer.step.next);
+        let mut renewals = Vec::with_capacity(offer.media.len());
+        for at in 0..offer.media.len() {
+            let Some(next) = Pair::at(offer, answer, at) else {
+                renewals.push(Renewal { ice: Fate::Ended, dtls: Fate::Ended, sctp: Fate::Ended });
+                continue;
+            };
+            let told = next.transport();
+            // Once for a group, whose fingerprints may be many and its sections too.
+            let transport = match transports.get(&told.index()) {
+                Some(&known) => known,
+                None => self.transport(told)?,
+            };
+            transports.insert(told.index(), transport);
+            renewals.push(self.renewal(next, transport)?);
+        }
+        Ok(renewals)
     }
-    let anew = first(offered.next, answered.next);
-    let Some((last_offered, last_answered)) = offered.last.zip(answered.last) else { return Ok(anew) };
-    let last = first(last_offered, last_answered);
-    let mut next = anew;
-    if (last.ice, anew.ice) == (Fate::Begun, Fate::Begun) {
-        let (restarts, is_answered) = (offered.has_new_credentials(), answered.has_new_credentials());
-        need(is_answered || !restarts, Rule::RestartUnanswered)?;
-        need(restarts || !is_answered, Rule::UnofferedRestart)?;
-        next.ice = if restarts { Fate::Begun } else { Fate::Kept };
-    }
-    if (last.dtls, anew.dtls) == (Fate::Begun, Fate::Begun) {
-        let is_same_role = role(last_offered, last_answered) == role(offered.next, answered.next);
-        let is_same = is_same_role && offered.has_same_identity() && answered.has_same_identity();
-        next.dtls = if is_same { Fate::Kept } else { Fate::Begun };
-    }
-    // Over TCP the packets of the old association cannot be taken for those of the new one (RFC 8842 section 5.1).
-    let can_tell = next.ice != Fate::Kept || answered.next.media().is_tcp();
-    need(next.dtls != Fate::Begun || can_tell, Rule::DtlsWithoutRestart)?;
-    let (old, new) = (sctp_ports(last_offered, last_answered), sctp_ports(offered.next, answered.next));
-    if let Some((old, new)) = old.zip(new) {
-        need(old.0 == new.0 || old.1 != new.1, Rule::SctpPortKept)?;
-        next.sctp = if old == new { Fate::Kept } else { Fate::Begun };
-    }
-    Ok(next)
-}
 
-/// What there is if nothing was there before.
-fn first(offered: Section<'_, '_>, answered: Section<'_, '_>) -> Renewal {
-    let begun = |is_there: bool| if is_there { Fate::Begun } else { Fate::Ended };
-    let is_mismatch = answered.media().is_mismatch || told(answered).media().is_mismatch;
-    let has_ice = told(offered).has_ice() && told(answered).has_ice() && !is_mismatch;
-    Renewal {
-        ice: begun(has_ice),
-        dtls: begun(is_secured(offered)),
-        sctp: begun(sctp_ports(offered, answered).is_some()),
+    fn renewal(&self, next: Pair<'e, 'a>, transport: Transport) -> Result<Renewal, Violation> {
+        let need = |holds: bool, rule| if holds { Ok(()) } else { Err(at_section(next.index(), rule)) };
+        let is_mismatch = next.answered.media().is_mismatch;
+        let dtls = if next.offered.media().is_dtls() { transport.dtls } else { Fate::Ended };
+        need(dtls != Fate::Begun || transport.can_renew, Rule::DtlsWithoutRestart)?;
+        let last = Pair::at(self.offer.step.last, self.answer.step.last, next.index());
+        let sctp = match (last.and_then(Pair::sctp_ports), next.sctp_ports()) {
+            (_, None) => Fate::Ended,
+            (None, Some(_)) => Fate::Begun,
+            (Some(old), Some(new)) => {
+                need(old.0 == new.0 || old.1 != new.1, Rule::SctpPortKept)?;
+                if old == new { Fate::Kept } else { Fate::Begun }
+            }
+        };
+        Ok(Renewal { ice: if is_mismatch { Fate::Ended } else { transport.ice }, dtls, sctp })
+    }
+
+    /// What becomes of the transport that `next` tells of.
+    fn transport(&self, next: Pair<'e, 'a>) -> Result<Transport, Violation> {
+        let at = next.index();
+        let need = |holds: bool, rule| if holds { Ok(()) } else { Err(at_section(at, rule)) };
+        let begun = |is_there: bool| if is_there { Fate::Begun } else { Fate::Ended };
+        let anew = Transport { ice: begun(next.has_ice()), dtls: begun(next.has_dtls()), can_renew: true };
+        let origin = self.origins.get(&at).copied().unwrap_or(at);
+        let last = Pair::at(self.offer.step.last, self.answer.step.last, origin);
+        let Some(last) = last.map(Pair::transport) else { return Ok(anew) };
+        let mut ice = anew.ice;
+        if last.has_ice() && next.has_ice() {
+            let restarts = last.offered.ufrag() != next.offered.ufrag();
+            let is_answered = last.answered.ufrag() != next.answered.ufrag();
+            need(is_answered || !restarts, Rule::RestartUnanswered)?;
+            need(restarts || !is_answered, Rule::UnofferedRestart)?;
+            ice = if restarts { Fate::Begun } else { Fate::Kept };
+        }
+        if !(last.has_dtls() && next.has_dtls()) {
+            return Ok(Transport { ice, ..anew });
+        }
+        let is_same = last.role() == next.role()
+            && self.offer.has_same_identity(last.offered, next.offered)
+            && self.answer.has_same_identity(last.answered, next.answered);
+        // RFC 8842 section 5.1: over TCP old packets cannot come late, and over UDP they come from somewhere else.
+        let is_elsewhere = match ice {
+            Fate::Kept => false,
+            Fate::Begun => true,
+            Fate::Ended => {
+                last.has_ice()
+                    || is_moved(last.offered, next.offered)
+                    || is_moved(last.answered, next.answered)
+            }
+        };
+        let can_renew = is_elsewhere || next.answered.media().is_tcp();
+        Ok(Transport { ice, dtls: if is_same { Fate::Kept } else { Fate::Begun }, can_renew })
     }
 }
 
@@ -131,33 +181,77 @@ impl<'e, 'a> Side<'e, 'a> {
         Self { step, has_same_fingerprints: is_same_set(last, next) }
     }
 
-    fn view(&self, next: Section<'e, 'a>) -> View<'e, 'a> {
-        let last = self.step.last.section(next.index()).filter(|section| !section.media().is_rejected());
-        View { last, next, has_same_fingerprints: self.has_same_fingerprints }
+    /// RFC 8842 section 3.1: the same fingerprints and the same tls-id. Where there is none, and no ICE, the address
+    /// speaks for it (RFC 8842 section 4).
+    fn has_same_identity(&self, last: Section<'_, '_>, next: Section<'_, '_>) -> bool {
+        let is_own = |section: Section<'_, '_>| !section.media().level.fingerprints.is_empty();
+        let has_same_fingerprints = match is_own(last) || is_own(next) {
+            true => is_same_set(last.fingerprints(), next.fingerprints()),
+            false => self.has_same_fingerprints,
+        };
+        let is_named = next.tls_id().is_some() || next.has_ice();
+        has_same_fingerprints && last.tls_id() == next.tls_id() && (is_named || !is_moved(last, next))
     }
 }
 
-impl View<'_, '_> {
-    /// Of both credentials, or of none.
-    fn has_new_credentials(&self) -> bool {
-        self.last.is_some_and(|last| told(last).ufrag() != told(self.next).ufrag())
+impl<'e, 'a> Pair<'e, 'a> {
+    /// The sections at `at`, if both are there and wanted.
+    fn at(offer: &'e SessionDescription<'a>, answer: &'e SessionDescription<'a>, at: usize) -> Option<Self> {
+        let wanted = |description: &'e SessionDescription<'a>| {
+            description.section(at).filter(|section| !section.media().is_rejected())
+        };
+        Some(Self { offered: wanted(offer)?, answered: wanted(answer)? })
     }
 
-    /// RFC 8842 section 3.1: the same fingerprints and the same tls-id.
-    fn has_same_identity(&self) -> bool {
-        self.last.is_some_and(|last| {
-            let (last, next) = (told(last), told(self.next));
-            let is_own = |section: Section<'_, '_>| !section.media().level.fingerprints.is_empty();
-            let has_same_fingerprints = match is_own(last) || is_own(next) {
-                true => is_same_set(last.fingerprints(), next.fingerprints()),
-                false => self.has_same_fingerprints,
-            };
-            last.tls_id() == next.tls_id() && has_same_fingerprints
-        })
+    fn index(self) -> usize {
+        self.offered.index()
+    }
+
+    /// The section whose ICE and DTLS this one uses: the first of the answer's group. Who answered an exchange of the
+    /// past is not known here, but what an answer refuses is in none of its groups.
+    fn transport(self) -> Self {
+        let is_bundled = |pair: &Self| pair.offered.bundle().is_some() && pair.answered.bundle().is_some();
+        if !is_bundled(&self) {
+            return self;
+        }
+        let (offer, answer) = (self.offered.session(), self.answered.session());
+        let firsts = [self.answered.transport(), self.offered.transport()];
+        let mut pairs = firsts.iter().filter_map(|first| Self::at(offer, answer, first.index()));
+        pairs.find(is_bundled).unwrap_or(self)
+    }
+
+    fn has_ice(self) -> bool {
+        let has_ice = |section: Section<'_, '_>| section.has_ice() && !section.media().is_mismatch;
+        has_ice(self.offered) && has_ice(self.answered)
+    }
+
+    fn has_dtls(self) -> bool {
+        !self.offered.fingerprints().is_empty() && !self.answered.fingerprints().is_empty()
+    }
+
+    /// The role of who answers. What is `actpass` leaves it to the other.
+    fn role(self) -> Option<Setup> {
+        match (self.offered.setup(), self.answered.setup()) {
+            (_, Some(role @ (Setup::Active | Setup::Passive))) => Some(role),
+            (Some(Setup::Active), _) => Some(Setup::Passive),
+            (Some(Setup::Passive), _) => Some(Setup::Active),
+            _ => None,
+        }
+    }
+
+    /// The ports of both, if there is an association of SCTP.
+    fn sctp_ports(self) -> Option<(u16, u16)> {
+        let ports = (self.offered.media().sctp_port?, self.answered.media().sctp_port?);
+        (ports.0 != 0 && ports.1 != 0).then_some(ports)
     }
 }
 
-/// Order means nothing. What is of another length is another set, without a look at a long list for every section.
+/// Whether the default destination is another one.
+fn is_moved(last: Section<'_, '_>, next: Section<'_, '_>) -> bool {
+    (last.connection(), last.media().port) != (next.connection(), next.media().port)
+}
+
+/// Order means nothing. What is of another length is another set, without a look at a long list.
 fn is_same_set(one: &[Fingerprint], other: &[Fingerprint]) -> bool {
     let set = |list: &[Fingerprint]| -> BTreeSet<_> {
         list.iter().map(|one| (one.hash(), one.digest().to_vec())).collect()
@@ -165,60 +259,43 @@ fn is_same_set(one: &[Fingerprint], other: &[Fingerprint]) -> bool {
     one.len() == other.len() && (one == other || set(one) == set(other))
 }
 
-/// Where ICE and DTLS of a section are told: in itself, or in the one that speaks for its group.
-fn told<'d, 'a>(section: Section<'d, 'a>) -> Section<'d, 'a> {
-    if section.has_ice() { section } else { section.transport() }
-}
-
-/// Which role the side has whose section comes second. What is `actpass` leaves it to the other.
-fn role(one: Section<'_, '_>, other: Section<'_, '_>) -> Option<Setup> {
-    match (told(one).setup(), told(other).setup()) {
-        (_, Some(role @ (Setup::Active | Setup::Passive))) => Some(role),
-        (Some(Setup::Active), _) => Some(Setup::Passive),
-        (Some(Setup::Passive), _) => Some(Setup::Active),
-        _ => None,
-    }
-}
-
-/// The ports of both, if there is an association of SCTP.
-fn sctp_ports(offered: Section<'_, '_>, answered: Section<'_, '_>) -> Option<(u16, u16)> {
-    let ports = (offered.media().sctp_port?, answered.media().sctp_port?);
-    (ports.0 != 0 && ports.1 != 0).then_some(ports)
-}
-
-/// RFC 9143 section 7.3 and 7.5: groups that were agreed upon are left by an offer, not by an answer.
-fn check_groups(offer: Step<'_, '_>, answer: Step<'_, '_>) -> Result<(), Violation> {
+/// RFC 9143 sections 7.3 and 7.5: groups that were agreed upon are left by an offer, not by an answer. For each section
+/// of such a group, a section that was in it before.
+fn check_groups(offer: Step<'_, '_>, answer: Step<'_, '_>) -> Result<BTreeMap<usize, usize>, Violation> {
     let (last_offered, last_answered) = (Groups::of(offer.last)?, Groups::of(answer.last)?);
     let (offered, answered) = (Groups::of(offer.next)?, Groups::of(answer.next)?);
     let agreed = |mid| Some(last_offered.place(mid)?).filter(|_| last_answered.place(mid).is_some());
     let sections = || offer.next.sections().zip(answer.next.sections());
-    let (mut came_from, mut gone_to, mut tags) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut came_from, mut gone_to) = (BTreeMap::new(), BTreeMap::new());
     for (section, _) in sections() {
-        let Some(mid) = section.media().mid else { continue };
+        let (at, mid) = (section.index(), section.media().mid.unwrap_or_default());
         let (Some(from), Some(to)) = (agreed(mid), offered.place(mid)) else { continue };
-        if *came_from.entry(to).or_insert(from) != from || *gone_to.entry(from).or_insert(to) != to {
-            return Err(at_section(section.index(), Rule::MovedOver));
+        let (known, _) = *came_from.entry(to).or_insert((from, at));
+        if known != from || *gone_to.entry(from).or_insert(to) != to {
+            return Err(at_section(at, Rule::MovedOver));
         }
     }
+    let (mut origins, mut refused_tags, mut survivors) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
     for (section, answer) in sections() {
-        let Some((mid, group)) = section.media().mid.and_then(|mid| Some((mid, offered.place(mid)?))) else {
-            continue;
-        };
-        let is_agreed = came_from.contains_key(&group);
-        if is_agreed && answer.media().port != 0 && answered.place(mid).is_none() {
-            return Err(at_section(section.index(), Rule::MovedOut));
+        let (at, mid) = (section.index(), section.media().mid.unwrap_or_default());
+        let Some(group) = offered.place(mid) else { continue };
+        let Some(&(_, origin)) = came_from.get(&group) else { continue };
+        let is_accepted = answer.media().port != 0;
+        if section.media().is_rejected() {
+            return Err(at_section(at, Rule::BundledRefusal));
         }
-        if is_agreed && offered.is_tag(mid) && answer.media().port == 0 {
-            tags.insert(group, section.index());
+        if is_accepted && answered.place(mid).is_none() {
+            return Err(at_section(at, Rule::MovedOut));
         }
+        if is_accepted {
+            survivors.insert(group);
+        } else if offered.is_tag(mid) {
+            refused_tags.insert(group, at);
+        }
+        origins.insert(at, origin);
     }
-    let is_survived = |section: Section<'_, '_>| {
-        let group = section.media().mid.and_then(|mid| offered.place(mid));
-        group.and_then(|group| tags.get(&group).copied())
-    };
-    let mut accepted = sections().filter(|(_, answer)| answer.media().port != 0);
-    match accepted.find_map(|(section, _)| is_survived(section)) {
-        Some(tag) => Err(at_section(tag, Rule::TagRefused)),
-        None => Ok(()),
+    match refused_tags.into_iter().find(|(group, _)| survivors.contains(group)) {
+        Some((_, tag)) => Err(at_section(tag, Rule::TagRefused)),
+        None => Ok(origins),
     }
 }

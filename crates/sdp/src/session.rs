@@ -182,9 +182,7 @@ impl<'a> SessionDescription<'a> {
         }
         let mids = self.mids()?;
         for (place, group) in self.groups.iter().enumerate().filter(|(_, group)| group.is_bundle()) {
-            // A hostile group has a hundred thousand names, so each is looked up, not searched for.
-            let at = |mid| Some(mids.get(mids.binary_search_by_key(&mid, |&(known, _)| known).ok()?)?.1);
-            let members: Vec<_> = group.mids().filter_map(at).collect();
+            let members = places(&mids, group.mids());
             let is_living = |&&at: &&usize| self.media.get(at).is_some_and(|media| media.port != 0);
             let first = members.iter().find(is_living).copied();
             for at in members {
@@ -220,6 +218,16 @@ impl<'a> SessionDescription<'a> {
         }
         Ok(())
     }
+}
+
+/// Where the `wanted` stand, those that are there. A hostile group has a hundred thousand names, so each is looked up in
+/// the ordered list, not searched for.
+fn places<K: Ord>(known: &[(K, usize)], wanted: impl Iterator<Item = K>) -> Vec<usize> {
+    let place = |wanted: K| {
+        let found = known.binary_search_by(|(known, _)| known.cmp(&wanted));
+        Some(known.get(found.ok()?)?.1)
+    };
+    wanted.filter_map(place).collect()
 }
 
 impl fmt::Display for SessionDescription<'_> {
@@ -404,3 +412,64 @@ impl fmt::Display for Line<'_> {
 const USERNAME: &str = "a user name or \"-\"";
 const SESSION_ID: &str = "the digits of a session id";
 const VERSION: &str = "the digits of a version";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+    use core::cell::Cell;
+    use core::cmp::Ordering;
+
+    /// A number that counts how often it is compared.
+    struct Counted<'c>(usize, &'c Cell<usize>);
+
+    impl Ord for Counted<'_> {
+        fn cmp(&self, other: &Self) -> Ordering {
+            self.1.set(self.1.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted<'_> {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl PartialEq for Counted<'_> {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other) == Ordering::Equal
+        }
+    }
+
+    impl Eq for Counted<'_> {}
+
+    #[test]
+    fn a_name_among_thousands_is_found_by_a_few_looks() {
+        let (count, looks) = (1 << 14, Cell::new(0));
+        let known: Vec<_> = (0..count).map(|n| (Counted(2 * n, &looks), n)).collect();
+        let found = places(&known, (0..2 * count).rev().map(|n| Counted(n, &looks)));
+        assert!(found.into_iter().eq((0..count).rev()));
+        assert!(looks.get() <= 2 * count * 16, "{} looks for {} names", looks.get(), 2 * count);
+    }
+
+    #[test]
+    fn thousands_of_sections_and_groups_find_each_other() {
+        let count = 20_000;
+        let limits = Limits { text: usize::MAX, lines: usize::MAX, line: usize::MAX, media: count };
+        let sections: String =
+            (0..count).map(|n| format!("m=x 9 y z\nc=IN IP4 0.0.0.0\na=mid:{n}\n")).collect();
+        let names = |from: usize, to: usize| (from..to).map(|n| format!(" {n}")).collect::<String>();
+        let pairs = (0..count / 2).map(|n| format!("a=group:BUNDLE{}\n", names(2 * n, 2 * n + 2)));
+        let all = format!("a=group:BUNDLE{}\n", names(0, count));
+        for (groups, size) in [(pairs.collect::<String>(), 2), (all.repeat(3), count)] {
+            let text = format!("v=0\no=- 1 1 IN IP4 0\ns=-\nt=0 0\n{groups}{sections}");
+            let read = SessionDescription::parse_within(&text, &limits).unwrap();
+            for section in read.sections() {
+                assert_eq!(section.transport().index(), section.index() / size * size);
+                assert!(section.bundle().is_some());
+            }
+        }
+    }
+}

@@ -124,11 +124,31 @@ fn a_restart_and_a_removal_are_written_as_their_rules_have_them() {
     let removal = first.next().removal("0").unwrap();
     assert_eq!(next(&removal), [Change::Removed]);
     assert_eq!(check_offer(&parse(&removal)), Ok(()));
+    assert!(!removal.contains("BUNDLE") && !removal.contains("ice-"), "{removal}");
     assert!(
         removal
             .ends_with("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n")
     );
     assert_eq!(first.removal("0 1"), Err(BuildError::Mid));
+}
+
+#[test]
+fn a_later_offer_repeats_what_was_told_and_adds_to_it() {
+    let (alice, all) = (Side::new(1), candidates());
+    let first = LocalSession { candidates: &all[..1], pacing: Some(50), ..alice.session() };
+    let later = LocalSession { candidates: &all, end_of_candidates: true, ..first.next() };
+    let (first, later) = (first.offer("0").unwrap(), later.offer("0").unwrap());
+    assert_eq!(check_next_offer(&parse(&first), &parse(&later)), Ok(vec![Change::None]));
+    let told =
+        |text: &str| parse(text).media[0].candidates.iter().map(|line| line.to_line()).collect::<Vec<_>>();
+    assert_eq!((told(&first), told(&later)), (all[..1].to_vec(), all.clone()));
+    for line in first.lines().filter(|line| line.starts_with("a=")) {
+        assert!(later.contains(line), "{line} is not in {later}");
+    }
+    assert!(later.contains("o=- 4611 1 ") && later.ends_with("a=end-of-candidates\r\n"), "{later}");
+    for text in [first, later] {
+        assert!(!parse(&text).section(0).unwrap().has_mismatch(), "{text}");
+    }
 }
 
 #[test]
@@ -147,6 +167,9 @@ fn an_answer_takes_the_data_section_and_refuses_the_others() {
     assert!(
         answer.contains("m=audio 0 UDP/TLS/RTP/SAVPF 111 0\r\n") && answer.contains("a=group:BUNDLE d\r\n")
     );
+    for name in ["a=ice-", "a=setup", "a=fingerprint", "a=tls-id", "a=bundle-only"] {
+        assert!(!read.media[0].as_str().contains(name), "{name}: {answer}");
+    }
     let session = read.data_session().unwrap();
     assert_eq!((session.setup, session.ufrag, session.section.index()), (Setup::Active, &bob.ufrag, 1));
     assert!(session.can_trickle() && session.is_ice2() && session.tls_id == Some(&bob.tls_id));
@@ -449,6 +472,10 @@ fn the_next_offer_changes_what_it_may() {
     assert_eq!(next(&options(14)), Ok(vec![Change::None]));
     let long = check_next_offer(&parse(&options(15).replace("4611 1", "4611 0")), &parse(&options(16)));
     assert_eq!(long.unwrap_err().rule, Rule::IceChanged, "too many to be searched for each section");
+    let shorter = second.replace("4611 1", "4611 2");
+    for (last, next) in [(&second, options(15).replace("4611 1", "4611 2")), (&options(15), shorter)] {
+        assert_eq!(check_next_offer(&parse(last), &parse(&next)).unwrap_err().rule, Rule::IceChanged);
+    }
 }
 
 #[test]

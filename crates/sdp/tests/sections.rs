@@ -341,6 +341,7 @@ fn the_default_destination_is_what_most_likely_works() {
         let (port, connection) = wanted;
         let line = format!("m=application {port} UDP/DTLS/SCTP webrtc-datachannel\r\nc={connection}\r\n");
         assert!(text.contains(&line), "{lines:?}: {text}");
+        assert!(!parse(&text).section(0).unwrap().has_mismatch(), "{text}");
     }
 }
 
@@ -399,6 +400,8 @@ fn an_answer_ends_ice_where_it_says_so_and_everywhere_if_it_was_changed() {
     assert_eq!(ice(&[fine.clone(), mismatch.clone(), refused.clone(), fine.clone()]), [0, 3]);
     assert_eq!(ice(&[mismatch, refused]), []);
     assert_eq!(ice(&[fine.clone(), MEDIA.to_owned()]), [0]);
+    let quiet = fine.replace("0.0.0.0\r\n", "0.0.0.0\r\nb=AS:0\r\n") + "a=inactive\r\n";
+    assert_eq!(ice(&[quiet]), [0], "who is silent keeps its path");
     let bundled = [
         "a=group:BUNDLE a b\r\n".to_owned(),
         section("a=mid:a\r\na=ice-mismatch\r\n"),
