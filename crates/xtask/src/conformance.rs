@@ -34,6 +34,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use examine::examine;
+use report::Asked;
 use row::{Row, Verdict};
 use servers::{Places, Server, find};
 use tls::Trust;
@@ -79,7 +80,7 @@ impl Means {
     }
 }
 
-/// Exit code 0: nothing failed, or nobody could be asked; 1: something failed.
+/// Exit code 0: nothing failed, or nobody of the list could be asked; 1: something failed, or who was named is silent.
 pub(crate) fn run(options: Options) -> ExitCode {
     tabulate(options).unwrap_or_else(|error| {
         println!("{error:#}");
@@ -88,6 +89,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 fn tabulate(options: Options) -> anyhow::Result<ExitCode> {
+    let asked = if options.servers.is_empty() { Asked::Listed } else { Asked::Named };
     let servers = if options.servers.is_empty() { Server::well_known() } else { options.servers };
     let (means, mut chance) = (Means::new(Trust::of_this_machine()), chance()?);
     // Beside the table, so that whoever waits knows for what; a closed terminal is no reason to stop.
@@ -97,7 +99,7 @@ fn tabulate(options: Options) -> anyhow::Result<ExitCode> {
     let named: Vec<_> = named.collect();
     let rows = block_on(survey(named, &means, &mut chance))?;
     report::print(&rows, options.json);
-    Ok(report::exit_code(&rows))
+    Ok(report::exit_code(&rows, asked))
 }
 
 /// Asks all of them at once; what is not known in time is "no answer".

@@ -18,9 +18,19 @@ pub(crate) fn print(rows: &[Row], as_json: bool) {
     }
 }
 
-/// Nobody's silence is a failure; only a wrong answer is one.
-pub(crate) fn exit_code(rows: &[Row]) -> ExitCode {
-    if rows.iter().any(Row::has_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+/// Whose servers they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Those of our list, each of which may be gone.
+    Listed,
+    /// Those of the command line: somebody counts on them.
+    Named,
+}
+
+/// A wrong answer is a failure; so is the silence of a server that was named.
+pub(crate) fn exit_code(rows: &[Row], asked: Asked) -> ExitCode {
+    let has_failed = |row: &Row| row.has_failed() || asked == Asked::Named && !row.has_answered();
+    if rows.iter().any(has_failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// What to say if there was nobody to ask.
@@ -123,7 +133,7 @@ fn for_programs(row: &Row) -> Value {
 fn plain(text: &str) -> String {
     let is_harmful = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -146,7 +156,8 @@ Columns:
 Cells: pass, FAIL (it answered wrongly), unsup. (it cannot be asked for this, or says that it does not do it), no ans.
 What else is known of a cell stands beneath the table.
 
-Exit codes: 0 nothing failed, or there was nobody to ask; 1 something failed; 2 wrong usage.";
+Exit codes: 0 nothing failed, or no server of the list could be asked; 1 something failed, or a server that was named
+gave no answer at all; 2 wrong usage.";
 
 #[cfg(test)]
 mod tests {
@@ -164,7 +175,7 @@ mod tests {
         let rows = [row("a", &[]), row("b", &[(Feature::Tcp, Verdict::Unsupported("it refuses".into()))])];
         let said = nobody(&rows).unwrap();
         assert!(said.starts_with("no server answered (silence)") && said.contains("check"), "{said}");
-        assert_eq!(exit_code(&rows), ExitCode::SUCCESS);
+        assert_eq!(exit_code(&rows, Asked::Listed), ExitCode::SUCCESS);
         assert!(nobody(&[row("a", &[(Feature::Tcp, Verdict::PASS)])]).is_none());
     }
 
@@ -172,7 +183,19 @@ mod tests {
     fn a_wrong_answer_is_an_answer_and_a_failure() {
         let rows = [row("a", &[(Feature::UdpV4, Verdict::Fail("garbage".into()))])];
         assert!(nobody(&rows).is_none());
-        assert_eq!(exit_code(&rows), ExitCode::FAILURE);
+        assert_eq!(exit_code(&rows, Asked::Listed), ExitCode::FAILURE);
+        assert_eq!(exit_code(&rows, Asked::Named), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_server_that_was_named_and_is_dead_is_a_failure() {
+        let alive = || row("a", &[(Feature::UdpV4, Verdict::PASS)]);
+        let dead = || row("b", &[(Feature::Tcp, Verdict::Unsupported("it refuses connections".into()))]);
+        assert_eq!(exit_code(&[alive(), dead()], Asked::Listed), ExitCode::SUCCESS);
+        assert_eq!(exit_code(&[alive()], Asked::Named), ExitCode::SUCCESS);
+        for rows in [vec![dead()], vec![alive(), dead()]] {
+            assert_eq!(exit_code(&rows, Asked::Named), ExitCode::FAILURE);
+        }
     }
 
     #[test]
@@ -192,9 +215,9 @@ mod tests {
 
     #[test]
     fn what_a_server_says_it_is_cannot_move_the_cursor() {
-        let row = row("a", &[(Feature::Software, Verdict::Pass("evil\x1b[2J\u{202E}".into()))]);
+        let row = row("a", &[(Feature::Software, Verdict::Pass("evil\x1b[2J\u{202E}\u{61C}".into()))]);
         let shown = for_people(&[row]);
-        assert!(shown.contains("evil\u{FFFD}[2J\u{FFFD}") && !shown.contains('\x1b'), "{shown}");
+        assert!(shown.contains("evil\u{FFFD}[2J\u{FFFD}\u{FFFD}") && !shown.contains('\x1b'), "{shown}");
     }
 
     #[test]
