@@ -168,7 +168,7 @@ pub use scan::MAX_ICE_LINE;
 pub use session::{Limits, Line, Lines, Origin, Section, SessionDescription};
 pub use write::{BuildError, LocalSession, Selected};
 
-/// The example of the README runs.
+/// The examples of the README run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -249,7 +249,7 @@ impl<'d, 'a> Section<'d, 'a> {
 /// One changed default destination ends ICE for the whole session, `ice-mismatch` for its section.
 pub fn ice_sections(answer: &SessionDescription<'_>) -> Vec<usize> {
     let is_living = |section: &Section<'_, '_>| section.media().port != 0;
-    if answer.sections().filter(is_living).any(|section| section.has_mismatch()) {
+    if answer.sections().any(|section| section.has_mismatch()) {
         return Vec::new();
     }
     let has_ice = |section: &Section<'_, '_>| {
