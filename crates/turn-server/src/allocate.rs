@@ -1,50 +1,44 @@
-//! Allocate (RFC 8656 §7.2): from the request to the port, and from the open socket to the answer.
+//! Allocate (RFC 8656 §7.2): from the request to the ports, and from the open sockets to the answer.
+//!
+//! ```text
+//!   first ──open──▶ nothing beside ──▶ settled
+//!     │  ▲          other family ──open, or not──▶ settled
+//!     │  │          next port ──open──▶ settled, and a reservation
+//!     │  └──────────── taken ┘
+//!     └ taken: another port     else: 508
+//! ```
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AdditionalAddressFamily, Attribute, ErrorCode, EvenPort, Family, Lifetime, RequestedAddressFamily,
-    RequestedTransport, ReservationToken,
+    AdditionalAddressFamily, AlternateServer, Attribute, DontFragment, ErrorCode, EvenPort, Family, Lifetime,
+    RequestedAddressFamily, RequestedTransport, ReservationToken,
 };
-use floe_stun::{Authenticated, Dropped, Failure, Forward, Message, Need, Received, RequestId, SocketId};
+use floe_stun::{Authenticated, Failure, Message, Need, RequestId, SocketId};
 
 use crate::Event;
-use crate::allocation::Opening;
+use crate::allocation::{Allocation, AllocationId, Beside, Opening, Relayed, Slot, Wish};
 use crate::answer::{Body, Refusal, Reply};
-use crate::auth::UserId;
+use crate::auth::User;
 use crate::ports::Parity;
 use crate::server::{Queued, Server};
 
-/// What a client asks for, once it is known to make sense here.
-#[derive(Debug)]
-struct Wish {
-    /// Addresses that fit; never empty.
-    relays: Vec<IpAddr>,
-    parity: Parity,
-    lifetime: Option<Duration>,
-    /// Why there will be no IPv6 address beside the IPv4 one, if both were asked for.
-    missing: Option<ErrorCode<'static>>,
-}
-
 impl Wish {
-    /// The checks of RFC 8656 §7.2 from the third on, in their order.
-    fn read(request: &Authenticated<Message<'_>>, relays: &[IpAddr]) -> Result<Self, Refusal> {
-        match request.find::<RequestedTransport>() {
-            Some(RequestedTransport::UDP) => {}
+    /// The checks of RFC 8656 §7.2 from the third on, in their order, and those of RFC 6062 §5.1.
+    fn read(request: &Authenticated<Message<'_>>, server: &Server) -> Result<Self, Refusal> {
+        let is_tcp = match request.find::<RequestedTransport>() {
+            Some(RequestedTransport::UDP) => false,
+            Some(RequestedTransport::TCP) if server.terms.tcp => true,
             Some(_) => return Err(ErrorCode::UNSUPPORTED_TRANSPORT.into()),
             None => return Err(ErrorCode::BAD_REQUEST.into()),
-        }
-        let [even, one, both] = [EvenPort::TYPE, RequestedAddressFamily::TYPE, AdditionalAddressFamily::TYPE]
-            .map(|kind| request.has(kind));
-        if request.has(ReservationToken::TYPE) {
-            // Nothing is ever reserved here, so no token is good.
-            let asks_more = even || one || both;
-            let code = if asks_more { ErrorCode::BAD_REQUEST } else { ErrorCode::INSUFFICIENT_CAPACITY };
-            return Err(code.into());
-        }
-        if one && both {
+        };
+        let [even, one, both, whole] =
+            [EvenPort::TYPE, RequestedAddressFamily::TYPE, AdditionalAddressFamily::TYPE, DontFragment::TYPE]
+                .map(|kind| request.has(kind));
+        if one && both || is_tcp && (even || whole) {
             return Err(ErrorCode::BAD_REQUEST.into());
         }
         let family = match request.get::<RequestedAddressFamily>() {
@@ -52,29 +46,26 @@ impl Wish {
             Some(Ok(RequestedAddressFamily(family))) => family,
             Some(Err(_)) => return Err(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED.into()),
         };
-        let fitting = |family| relays.iter().copied().filter(move |ip| Family::of(*ip) == family);
-        let relays: Vec<_> = fitting(family).collect();
+        let relays = server.own.relays_of(family);
         if relays.is_empty() {
             return Err(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED.into());
         }
-        let parity = match request.get::<EvenPort>() {
-            None => Parity::Any,
-            Some(Ok(EvenPort { reserve_next: false })) => Parity::Even,
-            Some(Ok(EvenPort { reserve_next: true })) if !both => {
-                return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-            }
+        let (parity, next) = match request.get::<EvenPort>() {
+            None => (Parity::Any, false),
+            Some(Ok(EvenPort { reserve_next })) if !(reserve_next && both) => (Parity::Even, reserve_next),
             Some(_) => return Err(ErrorCode::BAD_REQUEST.into()),
         };
-        let missing = match request.get::<AdditionalAddressFamily>() {
-            None => None,
-            // One address for one allocation: the other family would have to be asked for on its own.
-            Some(Ok(AdditionalAddressFamily(Family::Ipv6))) if fitting(Family::Ipv6).next().is_some() => {
-                Some(ErrorCode::INSUFFICIENT_CAPACITY)
-            }
-            Some(Ok(AdditionalAddressFamily(Family::Ipv6))) => Some(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED),
+        let beside = match request.get::<AdditionalAddressFamily>() {
+            None if next => Beside::NextPort,
+            None => Beside::Nothing,
+            Some(Ok(AdditionalAddressFamily(Family::Ipv6))) => match server.own.relays_of(Family::Ipv6) {
+                none if none.is_empty() => Beside::Missing(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED),
+                others => Beside::Other(others),
+            },
             Some(_) => return Err(ErrorCode::BAD_REQUEST.into()),
         };
-        Ok(Self { relays, parity, lifetime: lifetime(request)?, missing })
+        let lifetime = server.terms.lifetime(lifetime(request)?);
+        Ok(Self { relays, parity, beside, is_tcp, lifetime, moves: server.wants_ticket(request)? })
     }
 }
 
@@ -88,39 +79,105 @@ pub(crate) fn lifetime(request: &Authenticated<Message<'_>>) -> Result<Option<Du
 }
 
 impl Server {
-    /// Begins an allocation. `None` while its socket is awaited, also for retransmissions of the request.
+    /// Begins an allocation. `None` while its sockets are awaited, also for retransmissions of the request.
     pub(crate) fn allocate(
         &mut self,
-        reply: Reply,
-        user: UserId,
+        reply: &Reply,
+        user: &Arc<User>,
         request: &Authenticated<Message<'_>>,
     ) -> Result<Option<Body>, Refusal> {
-        match self.allocations.slot(reply.to) {
-            Some(slot) if slot.is_made_by(user, reply.id) => {
-                return Ok(self.allocations.live(reply.to).map(|allocation| allocation.success(self.now)));
-            }
-            Some(_) => return Err(ErrorCode::ALLOCATION_MISMATCH.into()),
-            None => {}
+        if let Some(id) = self.allocations.of_client(reply.to) {
+            let is_repeated = self.allocations.slot(id).is_some_and(|slot| slot.is_made_by(user, reply.id));
+            return match self.allocations.live(id) {
+                _ if !is_repeated => Err(ErrorCode::ALLOCATION_MISMATCH.into()),
+                allocation => Ok(allocation.map(|allocation| allocation.success(self.now))),
+            };
         }
-        let wish = Wish::read(request, &self.own.relays)?;
-        self.allocations.check_quota(user, &self.terms.limits)?;
+        if let Some(refusal) = self.send_elsewhere(reply.to.client) {
+            return Err(refusal);
+        }
+        // On a stream that carries bytes of its own there is nobody to talk to.
+        if self.connections.has_joined(reply.to.listener) {
+            return Err(ErrorCode::BAD_REQUEST.into());
+        }
+        if let Some(token) = request.get::<ReservationToken>() {
+            return self.allocate_reserved(reply, user, request, token.ok()).map(Some);
+        }
+        let is_stream = self.own.is_stream(reply.to.listener);
+        let wish = Wish::read(request, self)?;
+        if wish.is_tcp && !is_stream {
+            return Err(ErrorCode::BAD_REQUEST.into());
+        }
+        self.check_quota(&user.owner)?;
         let ip = self.pick(&wish.relays).ok_or(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)?;
         let bind = self
-            .allocations
-            .take_port(&mut self.chance, ip, wish.parity, &[])
+            .ports
+            .take(&mut self.chance, ip, wish.parity, &[])
             .ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
         let request = self.next_request();
-        self.open(Opening {
-            reply,
-            user,
-            request,
-            bind,
-            parity: wish.parity,
-            tried: Vec::new(),
-            lifetime: self.terms.lifetime(wish.lifetime),
-            missing: wish.missing,
-        });
+        self.need_socket(request, bind, wish.is_tcp);
+        let (reply, user) = (reply.clone(), user.clone());
+        self.allocations.open(Opening { reply, user, wish, request, bind, tried: Vec::new(), first: None });
         Ok(None)
+    }
+
+    /// Takes over the port that was kept for it.
+    fn allocate_reserved(
+        &mut self,
+        reply: &Reply,
+        user: &Arc<User>,
+        request: &Authenticated<Message<'_>>,
+        token: Option<ReservationToken>,
+    ) -> Result<Body, Refusal> {
+        let others = [EvenPort::TYPE, RequestedAddressFamily::TYPE, AdditionalAddressFamily::TYPE];
+        let is_udp = match request.find() {
+            Some(RequestedTransport::UDP) => true,
+            Some(RequestedTransport::TCP) => false,
+            Some(_) => return Err(ErrorCode::UNSUPPORTED_TRANSPORT.into()),
+            None => false,
+        };
+        if !is_udp || others.into_iter().any(|kind| request.has(kind)) {
+            return Err(ErrorCode::BAD_REQUEST.into());
+        }
+        let token = token.ok_or(ErrorCode::BAD_REQUEST)?;
+        let lifetime = self.terms.lifetime(lifetime(request)?);
+        let moves = self.wants_ticket(request)?;
+        let first = self.reservations.take(token, &user.owner).ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
+        let allocation = Allocation {
+            client: reply.to,
+            user: user.clone(),
+            made_by: reply.id,
+            first,
+            second: Err(None),
+            is_tcp: false,
+            reserved: None,
+            passport: None,
+            expires_at: self.now + lifetime,
+            permissions: Default::default(),
+            channels: Default::default(),
+        };
+        let id = self.allocations.enter_live(allocation);
+        self.grant(id, moves).ok_or_else(|| ErrorCode::INSUFFICIENT_CAPACITY.into())
+    }
+
+    /// 300, or 508, where no new allocations are to be had.
+    fn send_elsewhere(&mut self, client: SocketAddr) -> Option<Refusal> {
+        let alternates = self.drained_to.as_ref()?;
+        let fitting: Vec<_> = alternates
+            .iter()
+            .filter(|(AlternateServer(address), _)| address.is_ipv4() == client.is_ipv4())
+            .cloned()
+            .collect();
+        let place =
+            usize::try_from(self.chance.below(u32::try_from(fitting.len()).unwrap_or(0))).unwrap_or(0);
+        Some(match fitting.into_iter().nth(place) {
+            Some((to, domain)) => Refusal::Elsewhere(to, domain),
+            None => ErrorCode::INSUFFICIENT_CAPACITY.into(),
+        })
+    }
+
+    fn check_quota(&self, owner: &str) -> Result<(), Refusal> {
+        self.allocations.check_quota(owner, self.reservations.count(owner), &self.terms.limits)
     }
 
     fn pick(&mut self, relays: &[IpAddr]) -> Option<IpAddr> {
@@ -128,68 +185,196 @@ impl Server {
         relays.get(usize::try_from(place).ok()?).copied()
     }
 
-    fn open(&mut self, opening: Opening) {
-        let need = Need::Udp { request: opening.request, bind: opening.bind };
-        self.allocations.open(opening.reply.to, opening);
-        self.outbox.push_back(Queued::Need(need));
+    fn need_socket(&mut self, request: RequestId, bind: SocketAddr, is_tcp: bool) {
+        self.outbox.push_back(Queued::Need(match is_tcp {
+            true => Need::Listen { request, bind },
+            false => Need::Udp { request, bind },
+        }));
     }
 
-    /// The host has opened the socket of an allocation.
-    pub(crate) fn handle_opened<'p>(
-        &mut self,
-        request: RequestId,
-        socket: SocketId,
-        local: SocketAddr,
-    ) -> Result<Received<Forward<'p>>, Dropped> {
+    /// The host has opened a socket.
+    pub(crate) fn handle_opened(&mut self, request: RequestId, socket: SocketId, local: SocketAddr) -> bool {
         if self.abandoned.remove(&request) {
             self.outbox.push_back(Queued::Need(Need::Close { socket }));
-            return Ok(Received::Consumed);
+            return true;
         }
-        let Some(tuple) = self.allocations.of_request(request) else { return Ok(Received::NotMine) };
-        let Some(reply) = self.allocations.waiting(tuple) else { return Ok(Received::NotMine) };
-        let Some(allocation) = self.allocations.settle(self.now, tuple, socket, local) else {
-            return Ok(Received::NotMine);
-        };
-        let event = Event::Allocated {
-            client: tuple.client,
-            relayed: allocation.relayed,
-            socket,
-            user: self.auth.name(allocation.user).into(),
-        };
-        let body = allocation.success(self.now);
-        self.stats.allocations_total = self.stats.allocations_total.saturating_add(1);
-        self.answer(reply, body);
-        self.outbox.push_back(Queued::Event(event));
-        Ok(Received::Consumed)
+        if self.handle_connected(request, socket) {
+            return true;
+        }
+        let Some(id) = self.allocations.of_request(request) else { return false };
+        let Some(opening) = self.allocations.opening_mut(id) else { return false };
+        let ip = if local.ip().is_unspecified() { opening.bind.ip() } else { local.ip() };
+        let opened = Relayed { socket, address: SocketAddr::new(ip, local.port()), bound: opening.bind };
+        match (opening.first, &opening.wish.beside) {
+            (None, _) if opening.wish.parity == Parity::Even && !local.port().is_multiple_of(2) => {
+                self.outbox.push_back(Queued::Need(Need::Close { socket }));
+                self.try_another(id, Failure::InUse);
+            }
+            (None, Beside::Nothing | Beside::Missing(_)) => {
+                opening.first = Some(opened);
+                self.settle(id, None);
+            }
+            (None, Beside::Other(_) | Beside::NextPort) => {
+                opening.first = Some(opened);
+                self.open_beside(id, &[]);
+            }
+            (Some(_), _) => self.settle(id, Some(opened)),
+        }
+        true
     }
 
-    /// The host could not open the socket of an allocation: another port, or no allocation.
-    pub(crate) fn handle_failed<'p>(
-        &mut self,
-        request: RequestId,
-        why: Failure,
-    ) -> Result<Received<Forward<'p>>, Dropped> {
-        if self.abandoned.remove(&request) {
-            return Ok(Received::Consumed);
+    /// The host could not open a socket.
+    pub(crate) fn handle_failed(&mut self, request: RequestId, why: Failure) -> bool {
+        if self.abandoned.remove(&request) || self.handle_not_connected(request) {
+            return true;
         }
-        let Some(mut opening) = self.allocations.remove_opening(request) else {
-            return Ok(Received::NotMine);
+        let Some(id) = self.allocations.of_request(request) else { return false };
+        self.try_another(id, why);
+        true
+    }
+
+    /// The first socket is open: now the one beside it.
+    fn open_beside(&mut self, id: AllocationId, tried: &[u16]) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let Some(first) = opening.first else { return };
+        let is_tcp = opening.wish.is_tcp;
+        let bind = match opening.wish.beside.clone() {
+            Beside::NextPort => self.ports.take_next(first.address),
+            Beside::Other(relays) => {
+                let ip = self.pick(&relays);
+                ip.and_then(|ip| self.ports.take(&mut self.chance, ip, Parity::Any, tried))
+            }
+            Beside::Nothing | Beside::Missing(_) => None,
         };
-        opening.tried.push(opening.bind.port());
-        match self.another_port(&opening, why) {
+        match bind {
             Some(bind) => {
                 let request = self.next_request();
-                self.open(Opening { request, bind, ..opening });
+                self.allocations.wait_for(id, request, bind);
+                self.need_socket(request, bind, is_tcp);
             }
-            None => self.answer(opening.reply, Body::Refused(ErrorCode::INSUFFICIENT_CAPACITY.into())),
+            None => self.do_without(id),
         }
-        Ok(Received::Consumed)
     }
 
-    fn another_port(&mut self, opening: &Opening, why: Failure) -> Option<SocketAddr> {
-        if why != Failure::InUse || opening.tried.len() >= self.terms.limits.port_attempts {
-            return None;
+    /// What was to be beside the first socket is not to be had.
+    fn do_without(&mut self, id: AllocationId) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        match opening.wish.beside {
+            // Another pair of ports may be free.
+            Beside::NextPort => {
+                let Some(first) = opening.first.take() else { return };
+                opening.tried.push(first.address.port());
+                self.give_back(first);
+                self.open_another(id, first.address.ip());
+            }
+            _ => {
+                opening.wish.beside = Beside::Missing(ErrorCode::INSUFFICIENT_CAPACITY);
+                self.settle(id, None);
+            }
         }
-        self.allocations.take_port(&mut self.chance, opening.bind.ip(), opening.parity, &opening.tried)
+    }
+
+    /// A port is of no use: another, or no allocation.
+    fn try_another(&mut self, id: AllocationId, why: Failure) {
+        let limit = self.terms.limits.port_attempts;
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let bind = opening.bind;
+        opening.tried.push(bind.port());
+        let may_try = why == Failure::InUse && opening.tried.len() < limit;
+        let has_first = opening.first.is_some();
+        let tries_other = has_first && matches!(opening.wish.beside, Beside::Other(_));
+        let tried = opening.tried.clone();
+        self.ports.give_back(bind);
+        match (may_try, has_first) {
+            (true, false) => self.open_another(id, bind.ip()),
+            (true, true) if tries_other => self.open_beside(id, &tried),
+            (_, true) if tries_other || may_try => self.do_without(id),
+            _ => self.give_up(id),
+        }
+    }
+
+    fn open_another(&mut self, id: AllocationId, ip: IpAddr) {
+        let limit = self.terms.limits.port_attempts;
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let (is_tcp, parity) = (opening.wish.is_tcp, opening.wish.parity);
+        let bind = match opening.tried.len() < limit {
+            true => self.ports.take(&mut self.chance, ip, parity, &opening.tried),
+            false => None,
+        };
+        match bind {
+            Some(bind) => {
+                let request = self.next_request();
+                self.allocations.wait_for(id, request, bind);
+                self.need_socket(request, bind, is_tcp);
+            }
+            None => self.give_up(id),
+        }
+    }
+
+    fn give_up(&mut self, id: AllocationId) {
+        if let Some(Slot::Opening(opening)) = self.allocations.remove(id) {
+            if let Some(first) = opening.first {
+                self.give_back(first);
+            }
+            self.answer(opening.reply, Body::Refused(ErrorCode::INSUFFICIENT_CAPACITY.into()));
+        }
+    }
+
+    /// All sockets are open: it relays from now on.
+    fn settle(&mut self, id: AllocationId, beside: Option<Relayed>) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let Some(first) = opening.first else { return };
+        let (reply, user, wish) = (opening.reply.clone(), opening.user.clone(), opening.wish.clone());
+        let second = match (&wish.beside, beside) {
+            (Beside::Other(_), Some(second)) => Ok(second),
+            (Beside::Missing(why), _) => Err(Some(*why)),
+            _ => Err(None),
+        };
+        let reserved = beside
+            .filter(|_| matches!(wish.beside, Beside::NextPort))
+            .map(|next| self.reservations.keep(&mut self.chance, self.now, user.owner.clone(), next));
+        self.allocations.settle(
+            id,
+            Allocation {
+                client: reply.to,
+                user,
+                made_by: reply.id,
+                first,
+                second,
+                is_tcp: wish.is_tcp,
+                reserved,
+                passport: None,
+                expires_at: self.now + wish.lifetime,
+                permissions: Default::default(),
+                channels: Default::default(),
+            },
+        );
+        if let Some(body) = self.grant(id, wish.moves) {
+            self.answer(reply, body);
+        }
+    }
+
+    /// Tells of an allocation that has just begun; its answer.
+    fn grant(&mut self, id: AllocationId, moves: bool) -> Option<Body> {
+        let passport = moves.then(|| self.tickets.issue(&mut self.chance, id));
+        let allocation = self.allocations.live_mut(id)?;
+        allocation.passport = passport;
+        let body = allocation.success(self.now);
+        let event = Event::Allocated {
+            client: allocation.client.client,
+            relayed: allocation.first.address,
+            second: allocation.second.ok().map(|second| second.address),
+            socket: allocation.first.socket,
+            user: allocation.user.name.clone(),
+        };
+        self.stats.allocations_total = self.stats.allocations_total.saturating_add(1);
+        self.outbox.push_back(Queued::Event(event));
+        Some(body)
+    }
+
+    /// Closes a relayed socket and frees its port.
+    pub(crate) fn give_back(&mut self, relayed: Relayed) {
+        self.ports.give_back(relayed.bound);
+        self.outbox.push_back(Queued::Need(Need::Close { socket: relayed.socket }));
     }
 }

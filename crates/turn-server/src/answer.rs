@@ -1,27 +1,34 @@
 //! Answers: what is kept of a request until its answer is written, and the writing.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, ErrorCode, Family, IcmpAttribute, Lifetime, Software, UnknownAttributes,
+    AddressErrorCode, AlternateDomain, AlternateServer, ConnectionId, ErrorCode, Family, IcmpAttribute,
+    Lifetime, MobilityTicket, ReservationToken, Software, TransmitCounter, UnknownAttributes,
     XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
-use floe_stun::{Builder, Class, EncodeError, Instant, Integrity, Key, Message, Method, TransactionId};
+use floe_stun::{
+    Builder, Class, EncodeError, Instant, Integrity, Key, Message, Method, SocketId, TransactionId,
+};
 
 use crate::allocation::FiveTuple;
 use crate::auth::{Auth, Signature};
 use crate::behaviour::Discovered;
+use crate::mobility::Ticket;
 
 /// Where an answer goes and what it must repeat of the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) to: FiveTuple,
     pub(crate) method: Method,
     pub(crate) id: TransactionId,
     /// An answer carries FINGERPRINT if the request did.
     fingerprint: bool,
+    /// How often the request was sent, if it says so (RFC 7982 §3.3).
+    counter: Option<TransmitCounter>,
     /// None towards a stranger.
     signature: Option<Signature>,
 }
@@ -33,12 +40,22 @@ pub(crate) enum Body {
     Mapped,
     /// Binding where behaviour discovery is served.
     Discovered(Discovered),
-    /// Allocate; `missing` tells why there is no IPv6 address beside it.
-    Allocated { relayed: SocketAddr, lifetime: Duration, missing: Option<ErrorCode<'static>> },
+    /// Allocate; `second` may tell why there is no IPv6 address beside it.
+    Allocated {
+        relayed: SocketAddr,
+        second: Result<SocketAddr, Option<ErrorCode<'static>>>,
+        lifetime: Duration,
+        reserved: Option<ReservationToken>,
+        ticket: Option<Ticket>,
+    },
     /// Refresh.
-    Refreshed { lifetime: Duration },
+    Refreshed { lifetime: Duration, ticket: Option<Ticket> },
     /// CreatePermission, ChannelBind.
     Done,
+    /// Connect.
+    Connected { id: u32 },
+    /// ConnectionBind; what follows on the stream `one` is of the peer on the stream `other`.
+    Joined { one: SocketId, other: SocketId },
     /// Any.
     Refused(Refusal),
 }
@@ -52,6 +69,8 @@ pub(crate) enum Refusal {
     Challenge(ErrorCode<'static>),
     /// 420.
     Unknown(Vec<u16>),
+    /// 300, and where to go, with the name of that server if it is known.
+    Elsewhere(AlternateServer, Option<String>),
 }
 
 impl From<ErrorCode<'static>> for Refusal {
@@ -63,11 +82,13 @@ impl From<ErrorCode<'static>> for Refusal {
 impl Reply {
     pub(crate) fn new(to: FiveTuple, request: &Message<'_>) -> Self {
         let fingerprint = request.fingerprint().is_some();
-        Self { to, method: request.method(), id: request.id(), fingerprint, signature: None }
+        // Nothing is remembered of what was answered before, and so it says.
+        let counter = request.find::<TransmitCounter>().map(|asked| TransmitCounter { response: 0, ..asked });
+        Self { to, method: request.method(), id: request.id(), fingerprint, counter, signature: None }
     }
 
     /// The same to someone whose request has been believed.
-    pub(crate) const fn signed(self, signature: Signature) -> Self {
+    pub(crate) fn signed(self, signature: Signature) -> Self {
         Self { signature: Some(signature), ..self }
     }
 
@@ -85,13 +106,23 @@ impl Reply {
         let builder = match body {
             Body::Mapped => builder.attribute(&XorMappedAddress(self.to.client)),
             Body::Discovered(found) => found.write(builder),
-            Body::Allocated { relayed, lifetime, missing } => builder
+            Body::Allocated { relayed, second, lifetime, reserved, ticket } => builder
                 .attribute(&XorRelayedAddress(*relayed))
+                .maybe(second.ok().map(XorRelayedAddress).as_ref())
                 .attribute(&Lifetime(*lifetime))
                 .attribute(&XorMappedAddress(self.to.client))
-                .maybe(missing.map(address_error).as_ref()),
-            Body::Refreshed { lifetime } => builder.attribute(&Lifetime(*lifetime)),
-            Body::Done => builder,
+                .maybe(second.err().flatten().map(address_error).as_ref())
+                .maybe(reserved.as_ref())
+                .maybe(ticket.as_ref().map(|ticket| MobilityTicket(ticket)).as_ref()),
+            Body::Refreshed { lifetime, ticket } => builder
+                .attribute(&Lifetime(*lifetime))
+                .maybe(ticket.as_ref().map(|ticket| MobilityTicket(ticket)).as_ref()),
+            Body::Done | Body::Joined { .. } => builder,
+            Body::Connected { id } => builder.attribute(&ConnectionId(*id)),
+            Body::Refused(Refusal::Elsewhere(to, domain)) => builder
+                .attribute(&self.error(ErrorCode::TRY_ALTERNATE))
+                .attribute(to)
+                .maybe(domain.as_deref().map(AlternateDomain).as_ref()),
             Body::Refused(Refusal::Code(code)) => builder.attribute(&self.error(*code)),
             Body::Refused(Refusal::Unknown(types)) => builder
                 .attribute(&self.error(ErrorCode::UNKNOWN_ATTRIBUTE))
@@ -100,9 +131,9 @@ impl Reply {
                 auth.gate().challenge(builder.attribute(&self.error(*code)), now, self.to.client)
             }
         };
-        let known = self.signature.and_then(|signature| auth.key(signature));
+        let known = self.signature.as_ref().map(Signature::key);
         let software = known.and(software).map(Software);
-        seal(builder.maybe(software.as_ref()), known, self.fingerprint)
+        seal(builder.maybe(self.counter.as_ref()).maybe(software.as_ref()), known, self.fingerprint)
     }
 
     /// A stranger gets the number only: every byte to an address that nobody has proven is one too many.
@@ -122,6 +153,19 @@ pub(crate) fn encode_icmp(
     Builder::new(buf, Class::Indication, Method::DATA, id)
         .attribute(&XorPeerAddress(peer))
         .attribute(&icmp)
+        .finish()
+}
+
+/// Writes the indication that tells a client of a peer's connection (RFC 6062 §5.3).
+pub(crate) fn encode_attempt(
+    buf: &mut [u8],
+    id: TransactionId,
+    peer: SocketAddr,
+    connection: u32,
+) -> Result<&[u8], EncodeError> {
+    Builder::new(buf, Class::Indication, Method::CONNECTION_ATTEMPT, id)
+        .attribute(&XorPeerAddress(peer))
+        .attribute(&ConnectionId(connection))
         .finish()
 }
 

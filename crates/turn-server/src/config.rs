@@ -7,7 +7,8 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use floe_stun::Password;
+use floe_stun::credentials::rest;
+use floe_stun::{Instant, Password};
 
 use crate::{Limits, PeerPolicy};
 
@@ -38,6 +39,15 @@ pub struct Config {
     pub relay_ports: RangeInclusive<u16>,
     /// Who may allocate.
     pub users: Users,
+    /// Secrets shared with the application that gives its users time-limited passwords; see [`rest`]. Several, so that
+    /// one can take over from another.
+    pub secrets: Vec<rest::Secret>,
+    /// What the clocks of people showed at [`Instant::ORIGIN`](floe_stun::Instant::ORIGIN), as time since 1970; it tells
+    /// when time-limited passwords end.
+    pub unix_at_origin: Duration,
+    /// Whether the host knows users that are not named here, and is asked for them by
+    /// [`Event::Lookup`](crate::Event::Lookup).
+    pub asks_host: bool,
     /// Which peers may be relayed to.
     pub peers: PeerPolicy,
     /// Lifetime of an allocation whose client asks for none, and the shortest one.
@@ -46,6 +56,13 @@ pub struct Config {
     pub max_lifetime: Duration,
     /// How long a nonce is good, at most an hour.
     pub nonce_lifetime: Duration,
+    /// Whether clients may have TCP connections to peers (RFC 6062). They come over TCP or TLS themselves.
+    pub tcp: bool,
+    /// Whether clients may take their allocation along to another address (RFC 8016).
+    pub mobility: bool,
+    /// Whether the host can forbid that a datagram is fragmented, where
+    /// [`SendPlan::forbids_fragments`](floe_stun::SendPlan::forbids_fragments) says so; if not, DONT-FRAGMENT is refused.
+    pub dont_fragment: bool,
     /// What clients may use up.
     pub limits: Limits,
 }
@@ -60,10 +77,16 @@ impl Config {
             relay_addresses: Vec::new(),
             relay_ports: DEFAULT_RELAY_PORTS,
             users: Users::new(),
+            secrets: Vec::new(),
+            unix_at_origin: Duration::ZERO,
+            asks_host: false,
             peers: PeerPolicy::default(),
             default_lifetime: DEFAULT_LIFETIME,
             max_lifetime: MAX_LIFETIME,
             nonce_lifetime: NONCE_LIFETIME,
+            tcp: true,
+            mobility: true,
+            dont_fragment: false,
             limits: Limits::default(),
         }
     }
@@ -72,6 +95,40 @@ impl Config {
     #[must_use]
     pub fn with_user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.users.insert(name, Password::new(password));
+        self
+    }
+
+    /// Lets everybody allocate who has a password made with this secret that is still good.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use floe_stun::{Instant, credentials::rest};
+    /// use floe_turn_server::Config;
+    ///
+    /// let secret = rest::Secret::new("shared with the web application");
+    /// let unix_now = Duration::from_secs(1_700_000_000); // of the system's clock
+    /// let config = Config::new("example.org").with_secret(secret.clone()).with_clock(Instant::ORIGIN, unix_now);
+    /// // The web application gives this to its user:
+    /// let _credentials = secret.credentials("alice", unix_now + Duration::from_secs(86_400));
+    /// # assert_eq!(config.secrets.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_secret(mut self, secret: rest::Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    /// Tells the time since 1970 that it is `now`, for time-limited passwords.
+    #[must_use]
+    pub const fn with_clock(mut self, now: Instant, unix_now: Duration) -> Self {
+        self.unix_at_origin = unix_now.saturating_sub(Duration::from_nanos(now.as_nanos()));
+        self
+    }
+
+    /// Asks the host for users that are not named here, by [`Event::Lookup`](crate::Event::Lookup).
+    #[must_use]
+    pub const fn asking_host(mut self) -> Self {
+        self.asks_host = true;
         self
     }
 

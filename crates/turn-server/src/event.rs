@@ -5,6 +5,8 @@ use core::net::SocketAddr;
 
 use floe_stun::{Drops, SocketId};
 
+use crate::{LookupId, Wanted};
+
 /// Something the operator may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,7 +17,9 @@ pub enum Event {
         client: SocketAddr,
         /// What peers see.
         relayed: SocketAddr,
-        /// The relayed socket.
+        /// What peers of the other family see, if the client has asked for both.
+        second: Option<SocketAddr>,
+        /// The relayed socket, or the first of two.
         socket: SocketId,
         /// Who asked.
         user: String,
@@ -30,6 +34,27 @@ pub enum Event {
         user: String,
         /// What ended it.
         why: Released,
+    },
+    /// A client has taken its allocation along to another address (RFC 8016).
+    Moved {
+        /// Where it was.
+        from: SocketAddr,
+        /// Where it is, as the server sees it.
+        to: SocketAddr,
+        /// What peers see, as before.
+        relayed: SocketAddr,
+        /// Whose it is.
+        user: String,
+    },
+    /// Somebody is not known here, and [`Config::asks_host`](crate::Config::asks_host) says that the host may know: to
+    /// be answered by [`Server::found`](crate::Server::found). The request waits, for ten seconds at most.
+    Lookup {
+        /// To be echoed in the answer.
+        lookup: LookupId,
+        /// Who it is.
+        user: Wanted,
+        /// Who asks, as the server sees it. It has shown that it can receive there, and nothing more.
+        client: SocketAddr,
     },
     /// Somebody showed credentials that are not right. Of these and of refused peers, ten a second are told.
     LoginFailed {
@@ -73,6 +98,8 @@ pub struct Stats {
     pub to_peers: Relayed,
     /// Datagrams of peers that went on to clients.
     pub to_clients: Relayed,
+    /// TCP connections of peers that were joined with one of a client; what they carry, the host knows.
+    pub connections_total: u64,
     /// Requests that were answered with an error.
     pub refused: u64,
     /// Packets that deserved nothing, by reason.

@@ -12,21 +12,24 @@
 //!
 //! A challenge is three times as long as the shortest Allocate, and a source address is easily forged. So nothing else
 //! is challenged without a seal: who has an allocation has what it takes to sign, and whoever has not has lost nothing.
+//! A request of somebody unknown may wait until the host has looked them up; see [`crate::Event::Lookup`].
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    Attribute, DontFragment, ErrorCode, Family, RequestedAddressFamily, RequestedTransport,
+    Attribute, DontFragment, ErrorCode, Family, MobilityTicket, RequestedAddressFamily, RequestedTransport,
 };
 use floe_stun::{
     Authenticated, ChannelData, Class, Dropped, Forward, HEADER_LEN, MAX_TRANSMIT, Message, Method,
 };
 
 use crate::allocate::lifetime;
-use crate::allocation::FiveTuple;
+use crate::allocation::{AllocationId, FiveTuple};
 use crate::answer::{Body, Refusal, Reply};
-use crate::auth::UserId;
+use crate::auth::User;
+use crate::lookup::Known;
 use crate::server::Server;
 use crate::{Released, channel, permission};
 
@@ -52,8 +55,15 @@ impl Server {
             (Class::Request, Method::BINDING) => self.handle_binding(tuple, &message).map(|()| None),
             (
                 Class::Request,
-                Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
-            ) if self.relays_for_users() => self.handle_request(tuple, &message).map(|()| None),
+                Method::ALLOCATE
+                | Method::REFRESH
+                | Method::CREATE_PERMISSION
+                | Method::CHANNEL_BIND
+                | Method::CONNECT
+                | Method::CONNECTION_BIND,
+            ) if self.relays_for_users() => {
+                self.handle_request(tuple, &message, Known::HostMayKnowMore).map(|()| None)
+            }
             (Class::Success | Class::Error, _) => Err(Dropped::UnknownTransaction),
             _ => Err(Dropped::UnexpectedMethod),
         }
@@ -67,7 +77,7 @@ impl Server {
             return Err(Dropped::NotStun);
         }
         if data.starts_with(&SEND_INDICATION) {
-            self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
+            self.allocations.live_of_client(tuple).ok_or(Dropped::NoAllocation)?;
         } else if data.len() <= MAX_TRANSMIT {
             return Ok(());
         } else if !data.starts_with(&BINDING_REQUEST) || !self.behaviour.serves(tuple.listener) {
@@ -80,7 +90,7 @@ impl Server {
     fn handle_binding(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
         self.check_answerable()?;
         let mut reply = Reply::new(tuple, message);
-        let unknown = unknown_attributes(message, self.behaviour.understood(tuple.listener));
+        let unknown = unknown_attributes(message, self.behaviour.understood(tuple.listener), false);
         let body = match self.behaviour.answer(tuple, message) {
             _ if !unknown.is_empty() => Body::Refused(Refusal::Unknown(unknown)),
             None => Body::Mapped,
@@ -93,23 +103,32 @@ impl Server {
         self.answer_stranger(reply, body)
     }
 
-    fn handle_request(&mut self, tuple: FiveTuple, message: &Message<'_>) -> Result<(), Dropped> {
+    /// Also for a request that has waited for the host to look up its sender.
+    pub(crate) fn handle_request(
+        &mut self,
+        tuple: FiveTuple,
+        message: &Message<'_>,
+        known: Known,
+    ) -> Result<(), Dropped> {
         self.check_answerable()?;
         check_begins(message)?;
         let reply = Reply::new(tuple, message);
         let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
             Ok(believed) => believed,
+            Err(_) if known == Known::HostMayKnowMore && self.asks_host && self.look_up(tuple, message) => {
+                return Ok(());
+            }
             Err(refusal) => {
                 self.report_login(tuple.client, message, &refusal);
                 return self.answer_stranger(reply, Body::Refused(refusal));
             }
         };
-        let reply = reply.signed(signature);
-        match self.dispatch(reply, signature.user, &request) {
+        let reply = reply.signed(signature.clone());
+        match self.dispatch(&reply, &signature.user, &request) {
             Ok(Some(body)) => self.answer(reply, body),
             Ok(None) => {}
             Err(refusal) => {
-                self.report_peer(tuple.client, signature.user, &request, &refusal);
+                self.report_peer(tuple.client, &signature.user, &request, &refusal);
                 self.answer(reply, Body::Refused(refusal));
             }
         }
@@ -119,46 +138,70 @@ impl Server {
     /// `None` if the answer comes later.
     fn dispatch(
         &mut self,
-        reply: Reply,
-        user: UserId,
+        reply: &Reply,
+        user: &Arc<User>,
         request: &Authenticated<Message<'_>>,
     ) -> Result<Option<Body>, Refusal> {
-        let unknown = unknown_attributes(request, &[]);
+        let unknown = unknown_attributes(request, &[], self.terms.dont_fragment);
         if !unknown.is_empty() {
             return Err(Refusal::Unknown(unknown));
         }
-        if request.method() == Method::ALLOCATE {
-            return self.allocate(reply, user, request);
+        match request.method() {
+            Method::ALLOCATE => return self.allocate(reply, user, request),
+            Method::CONNECTION_BIND => return self.bind_connection(reply.to, user, request).map(Some),
+            Method::REFRESH => {
+                if let Some(MobilityTicket(ticket)) = request.find() {
+                    return self.refresh_from_elsewhere(reply, user, request, ticket).map(Some);
+                }
+            }
+            _ => {}
         }
+        let id = self.allocations.of_client(reply.to).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
         let (now, terms) = (self.now, &self.terms);
-        let allocation = self.allocations.live_mut(reply.to).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
-        if allocation.user != user {
+        let allocation = self.allocations.live_mut(id).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
+        if allocation.user.name != user.name {
             return Err(ErrorCode::WRONG_CREDENTIALS.into());
         }
         match request.method() {
             Method::CREATE_PERMISSION => permission::create(allocation, now, terms, request),
             Method::CHANNEL_BIND => channel::bind(allocation, now, terms, &self.own, request),
-            _ => self.refresh(reply.to, request),
+            Method::CONNECT => return self.connect(reply, id, request),
+            _ => self.refresh(id, request),
         }
         .map(Some)
     }
 
-    /// Refresh (RFC 8656 §8.2).
-    fn refresh(&mut self, tuple: FiveTuple, request: &Authenticated<Message<'_>>) -> Result<Body, Refusal> {
-        let relayed = self.allocations.live(tuple).map(|allocation| Family::of(allocation.relayed.ip()));
-        if let Some(asked) = request.get::<RequestedAddressFamily>()
-            && asked.ok().map(|family| family.0) != relayed
-        {
-            return Err(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH.into());
-        }
+    /// Refresh (RFC 8656 §8.2): of all relayed addresses, or of the one whose family it names, which lives as long as the
+    /// other.
+    pub(crate) fn refresh(
+        &mut self,
+        id: AllocationId,
+        request: &Authenticated<Message<'_>>,
+    ) -> Result<Body, Refusal> {
+        let family = match request.get::<RequestedAddressFamily>() {
+            None => None,
+            Some(Ok(RequestedAddressFamily(family))) if self.relays(id, family) => Some(family),
+            Some(_) => return Err(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH.into()),
+        };
         let asked = lifetime(request)?;
         if asked == Some(Duration::ZERO) {
-            self.release(tuple, Released::Deleted);
-            return Ok(Body::Refreshed { lifetime: Duration::ZERO });
+            match family.filter(|_| self.is_dual(id)) {
+                Some(family) => self.release_family(id, family),
+                None => self.release(id, Released::Deleted),
+            }
+            return Ok(Body::Refreshed { lifetime: Duration::ZERO, ticket: None });
         }
         let lifetime = self.terms.lifetime(asked);
-        self.allocations.refresh(tuple, self.now + lifetime);
-        Ok(Body::Refreshed { lifetime })
+        self.allocations.refresh(id, self.now + lifetime);
+        Ok(Body::Refreshed { lifetime, ticket: None })
+    }
+
+    fn relays(&self, id: AllocationId, family: Family) -> bool {
+        self.allocations.live(id).is_some_and(|allocation| allocation.relayed(family).is_some())
+    }
+
+    fn is_dual(&self, id: AllocationId) -> bool {
+        self.allocations.live(id).is_some_and(|allocation| allocation.second.is_ok())
     }
 
     /// Whether there is room for an answer.
@@ -211,10 +254,10 @@ fn has_more_attributes(data: &[u8], count: usize) -> bool {
     !rest.is_empty()
 }
 
-/// What a 420 lists (RFC 8489 §6.3.1). DONT-FRAGMENT in Allocate counts as unknown, for the host is not asked to
-/// set the bit (RFC 8656 §7.2).
-fn unknown_attributes(message: &Message<'_>, understood: &[u16]) -> Vec<u16> {
-    let refuses_df = message.method() == Method::ALLOCATE && message.has(DontFragment::TYPE);
+/// What a 420 lists (RFC 8489 §6.3.1). DONT-FRAGMENT in Allocate counts as unknown where the host cannot set the bit
+/// (RFC 8656 §7.2).
+fn unknown_attributes(message: &Message<'_>, understood: &[u16], can_forbid: bool) -> Vec<u16> {
+    let refuses_df = !can_forbid && message.method() == Method::ALLOCATE && message.has(DontFragment::TYPE);
     let df = refuses_df.then_some(DontFragment::TYPE);
     message.unknown_required_but(understood).chain(df).take(MAX_UNKNOWN).collect()
 }

@@ -61,10 +61,23 @@
 //! A server with two IP addresses can help its clients to find out how their NATs map and filter (RFC 5780): the host
 //! lets it listen on the four corners of an [`AddressPair`], and calls [`Server::serve_discovery`].
 //!
-//! # What it leaves out
+//! # Streams
 //!
-//! TCP and TLS to clients, TCP allocations (RFC 6062), mobility (RFC 8016), two addresses for one allocation,
-//! reservations and DONT-FRAGMENT: a request for one of these is answered as the RFCs say for a server without.
+//! A client may come over TCP or TLS: the host accepts its stream, cuts it, and says so by [`Server::accept`]. Such a
+//! client may have TCP connections to peers too (RFC 6062). The host opens and accepts them without reading
+//! ([`Need::Listen`](floe_stun::Need::Listen), [`Need::Connect`](floe_stun::Need::Connect)) until the client has brought a
+//! stream of its own for each; from [`Need::Join`](floe_stun::Need::Join) on the bytes pass by the server.
+//!
+//! # Users
+//!
+//! Passwords stand in the [`Config`], or are made for a limited time of a secret that another server shares
+//! ([`Config::with_secret`]), or are known to the host, which is asked by [`Event::Lookup`] and answers by
+//! [`Server::found`]: requests wait meanwhile, and only those whose sender can be reached where it claims to be.
+//!
+//! # Going off duty
+//!
+//! [`Server::drain`] takes no new clients and names other servers to them; the host closes this one when
+//! [`Stats::allocations`] has come down to none, or when it has waited long enough.
 #![no_std]
 
 extern crate alloc;
@@ -76,12 +89,16 @@ mod allocate;
 mod allocation;
 mod answer;
 mod auth;
+mod bandwidth;
 mod behaviour;
 mod channel;
 mod config;
+mod connections;
 mod event;
 mod inbound;
 mod limits;
+mod lookup;
+mod mobility;
 mod own;
 mod permission;
 mod policy;
@@ -89,11 +106,14 @@ mod ports;
 mod rate;
 mod relay;
 mod report;
+mod reservation;
 mod server;
+mod table;
 
 pub use address_pair::{AddressPair, AddressPairError};
 pub use config::{Config, Users};
 pub use event::{Event, Relayed, Released, Stats};
 pub use limits::Limits;
+pub use lookup::{LookupId, Wanted};
 pub use policy::PeerPolicy;
 pub use server::Server;

@@ -12,6 +12,15 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels of one allocation at a time; one more is answered with 508.
     pub channels: usize,
+    /// TCP connections to and from peers of one allocation at a time; one more is answered with 508, or closed.
+    pub connections: usize,
+    /// Bytes a second that are relayed for one user, both ways and without headers; what is more is dropped. What a TCP
+    /// connection carries is the host's to count.
+    pub bytes_per_second_per_user: Option<u64>,
+    /// The same for all users together.
+    pub bytes_per_second: Option<u64>,
+    /// Requests that wait for [`Server::found`](crate::Server::found); further ones are refused with 401.
+    pub lookups: usize,
     /// Ports tried for one allocation while the host finds them taken; then 508.
     pub port_attempts: usize,
     /// Answers that wait for [`poll_output`](floe_stun::Machine::poll_output); further requests are dropped.
@@ -28,6 +37,10 @@ impl Default for Limits {
             allocations_per_user: 64,
             permissions: 128,
             channels: 128,
+            connections: 32,
+            bytes_per_second_per_user: None,
+            bytes_per_second: None,
+            lookups: 256,
             port_attempts: 16,
             queued_answers: 1024,
             unauthenticated_per_second: Some(20),

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 
+use floe_stun::attribute::Family;
 use floe_stun::{SocketId, Transport};
 
 use crate::PeerPolicy;
@@ -37,6 +38,11 @@ impl Own {
     /// Whether what leaves here goes into a stream.
     pub(crate) fn is_stream(&self, socket: SocketId) -> bool {
         self.connections.get(&socket).is_some_and(|transport| transport.is_stream())
+    }
+
+    /// The addresses of this family that relayed sockets are bound to.
+    pub(crate) fn relays_of(&self, family: Family) -> Vec<IpAddr> {
+        self.relays.iter().copied().filter(|ip| Family::of(*ip) == family).collect()
     }
 
     /// No longer hears clients here. False if it did not.

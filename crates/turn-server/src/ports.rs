@@ -50,6 +50,13 @@ impl Ports {
         Some(found)
     }
 
+    /// Takes the port behind this one, for a pair of them. `None` if it is not free.
+    pub(crate) fn take_next(&mut self, first: SocketAddr) -> Option<SocketAddr> {
+        let next = SocketAddr::new(first.ip(), first.port().checked_add(1)?);
+        let is_ours = self.range == (0..=0) || self.range.contains(&next.port());
+        (is_ours && self.taken.insert(next)).then_some(next)
+    }
+
     pub(crate) fn give_back(&mut self, address: SocketAddr) {
         self.taken.remove(&address);
     }

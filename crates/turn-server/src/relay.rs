@@ -2,11 +2,11 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use floe_stun::attribute::{Data, DontFragment, IcmpAttribute, XorPeerAddress};
+use floe_stun::attribute::{Attribute, Data, DontFragment, Family, IcmpAttribute, XorPeerAddress};
 use floe_stun::{ChannelData, Dropped, Forward, Icmp, Message, SendPlan, SocketId};
 
 use crate::Relayed;
-use crate::allocation::FiveTuple;
+use crate::allocation::{Allocation, AllocationId, FiveTuple};
 use crate::server::{Queued, Server};
 
 impl Server {
@@ -16,11 +16,11 @@ impl Server {
         tuple: FiveTuple,
         message: ChannelData<'p>,
     ) -> Result<Forward<'p>, Dropped> {
-        let allocation = self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
+        let (id, allocation) = self.allocations.live_of_client(tuple).ok_or(Dropped::NoAllocation)?;
         let peer = allocation.channels.peer(self.now, message.channel).ok_or(Dropped::UnknownChannel)?;
-        let forward = direct(allocation.socket, peer, message.data)?;
-        count(&mut self.stats.to_peers, message.data);
-        Ok(forward)
+        let plan = direct(allocation, peer, message.data)?;
+        self.admit_to_peer(id, tuple, message.data)?;
+        Ok(Forward::new(plan, message.data))
     }
 
     /// From a client in a Send indication (RFC 8656 §11.2).
@@ -29,9 +29,10 @@ impl Server {
         tuple: FiveTuple,
         message: &Message<'p>,
     ) -> Result<Forward<'p>, Dropped> {
-        let allocation = self.allocations.live(tuple).ok_or(Dropped::NoAllocation)?;
-        let (peer, data, whole): (_, _, Option<Result<DontFragment, _>>) = message.find_all();
-        if whole.is_some() || message.unknown_required().next().is_some() {
+        let (id, allocation) = self.allocations.live_of_client(tuple).ok_or(Dropped::NoAllocation)?;
+        let (peer, data, whole): (_, _, Option<DontFragment>) = message.find_all();
+        let cannot_forbid = !self.terms.dont_fragment && message.has(DontFragment::TYPE);
+        if cannot_forbid || message.unknown_required().next().is_some() {
             return Err(Dropped::UnknownAttribute);
         }
         let (Some(XorPeerAddress(peer)), Some(Data(data))) = (peer, data) else {
@@ -43,9 +44,30 @@ impl Server {
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Err(Dropped::NoPermission);
         }
-        let forward = direct(allocation.socket, peer, data)?;
+        let plan = direct(allocation, peer, data)?;
+        self.admit_to_peer(id, tuple, data)?;
+        let whole = whole.and_then(|DontFragment| plan.dont_fragment());
+        Ok(Forward::new(whole.unwrap_or(plan), data))
+    }
+
+    /// Data of a client that is about to go out: it is counted, and shows where the client is.
+    fn admit_to_peer(&mut self, id: AllocationId, from: FiveTuple, data: &[u8]) -> Result<(), Dropped> {
+        self.admit_bytes(id, data)?;
         count(&mut self.stats.to_peers, data);
-        Ok(forward)
+        if self.allocations.live(id).is_some_and(|allocation| allocation.client != from) {
+            self.end_move(id);
+        }
+        Ok(())
+    }
+
+    fn admit_bytes(&mut self, id: AllocationId, data: &[u8]) -> Result<(), Dropped> {
+        let limits = &self.terms.limits;
+        if limits.bytes_per_second.is_none() && limits.bytes_per_second_per_user.is_none() {
+            return Ok(());
+        }
+        let allocation = self.allocations.live(id).ok_or(Dropped::NoAllocation)?;
+        let fits = self.bandwidth.admit(self.now, &allocation.user.owner, limits, data.len());
+        if fits { Ok(()) } else { Err(Dropped::LimitReached) }
     }
 
     /// From a peer to the client of this relayed socket (RFC 8656 §11.3, §12.7). `None` if it is no such socket.
@@ -55,10 +77,13 @@ impl Server {
         peer: SocketAddr,
         data: &'p [u8],
     ) -> Option<Result<Forward<'p>, Dropped>> {
-        let (tuple, allocation) = self.allocations.of_socket(socket)?;
+        let Some((id, allocation)) = self.allocations.of_socket(socket) else {
+            return self.reservations.has(socket).then_some(Err(Dropped::NoPermission));
+        };
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Some(Err(Dropped::NoPermission));
         }
+        let tuple = allocation.client;
         let plan = match allocation.channels.number(self.now, peer) {
             Some(number) => SendPlan::channel(tuple.listener, tuple.client, number, data.len()),
             None => {
@@ -66,11 +91,13 @@ impl Server {
                 SendPlan::data_indication(tuple.listener, tuple.client, peer, id, data.len())
             }
         };
-        let plan = if self.own.is_stream(tuple.listener) { plan.map(SendPlan::padded) } else { plan };
-        if plan.is_some() {
-            count(&mut self.stats.to_clients, data);
+        let Some(plan) = plan else { return Some(Err(Dropped::TooLarge)) };
+        let plan = if self.own.is_stream(tuple.listener) { plan.padded() } else { plan };
+        if let Err(why) = self.admit_bytes(id, data) {
+            return Some(Err(why));
         }
-        Some(plan.map(|plan| Forward::new(plan, data)).ok_or(Dropped::TooLarge))
+        count(&mut self.stats.to_clients, data);
+        Some(Ok(Forward::new(plan, data)))
     }
 
     /// The network refused what was relayed to a peer: the client is told (RFC 8656 §11.5). `None` if it is no
@@ -81,7 +108,8 @@ impl Server {
         peer: SocketAddr,
         what: Icmp,
     ) -> Option<Result<(), Dropped>> {
-        let (tuple, allocation) = self.allocations.of_socket(socket)?;
+        let (_, allocation) = self.allocations.of_socket(socket)?;
+        let tuple = allocation.client;
         if !allocation.permissions.allow(self.now, peer.ip()) {
             return Some(Err(Dropped::NoPermission));
         }
@@ -94,9 +122,13 @@ impl Server {
     }
 }
 
-fn direct(socket: SocketId, peer: SocketAddr, data: &[u8]) -> Result<Forward<'_>, Dropped> {
-    let plan = SendPlan::direct(socket, peer, data.len()).ok_or(Dropped::TooLarge)?;
-    Ok(Forward::new(plan, data))
+/// From the relayed address of the peer's family, if that carries datagrams.
+fn direct(allocation: &Allocation, peer: SocketAddr, data: &[u8]) -> Result<SendPlan, Dropped> {
+    if allocation.is_tcp {
+        return Err(Dropped::UnexpectedMethod);
+    }
+    let relayed = allocation.relayed(Family::of(peer.ip())).ok_or(Dropped::NoPermission)?;
+    SendPlan::direct(relayed.socket, peer, data.len()).ok_or(Dropped::TooLarge)
 }
 
 const fn count(relayed: &mut Relayed, data: &[u8]) {

@@ -7,7 +7,7 @@ use floe_stun::{Authenticated, Instant, Message};
 
 use crate::Event;
 use crate::answer::Refusal;
-use crate::auth::UserId;
+use crate::auth::User;
 use crate::server::{Queued, Server};
 
 /// Reports of the current second.
@@ -41,7 +41,7 @@ impl Server {
     pub(crate) fn report_peer(
         &mut self,
         client: SocketAddr,
-        user: UserId,
+        user: &User,
         request: &Authenticated<Message<'_>>,
         why: &Refusal,
     ) {
@@ -53,7 +53,7 @@ impl Server {
         let first = peers.next();
         let forbidden = first.into_iter().chain(peers).find(|peer| !self.terms.peers.allows(peer.0.ip()));
         if let Some(XorPeerAddress(peer)) = forbidden.or(first) {
-            let user = self.auth.name(user).into();
+            let user = user.name.clone();
             self.report(Event::PeerRefused { client, peer, user });
         }
     }
@@ -68,7 +68,7 @@ impl Server {
 const fn code(why: &Refusal) -> Option<u16> {
     match why {
         Refusal::Code(code) | Refusal::Challenge(code) => Some(code.code),
-        Refusal::Unknown(_) => None,
+        Refusal::Unknown(_) | Refusal::Elsewhere(..) => None,
     }
 }
 

@@ -5,19 +5,26 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use floe_stun::attribute::IcmpAttribute;
+use floe_stun::attribute::{AlternateServer, Family, IcmpAttribute};
 use floe_stun::{
     Chance, Dropped, Forward, Input, Instant, MAX_TRANSMIT, Machine, Need, Output, Received, RequestId,
     SocketId, TransactionId, Transmit, Transport, Why,
 };
 
-use crate::allocation::{Allocations, FiveTuple, Slot, Terms};
-use crate::answer::{Body, Reply, encode_icmp};
+use crate::allocation::{Allocation, AllocationId, FiveTuple, Slot, Terms};
+use crate::answer::{Body, Reply, encode_attempt, encode_icmp};
 use crate::auth::Auth;
+use crate::bandwidth::Bandwidth;
 use crate::behaviour::Behaviour;
+use crate::connections::Connections;
+use crate::lookup::Lookups;
+use crate::mobility::{Passport, Tickets};
 use crate::own::Own;
+use crate::ports::Ports;
 use crate::rate::RateLimit;
 use crate::report::Reports;
+use crate::reservation::Reservations;
+use crate::table::Allocations;
 use crate::{AddressPair, AddressPairError, Config, Event, Released, Stats};
 
 /// A STUN and TURN server; see [`floe_stun::door`] for the loop that drives it.
@@ -30,7 +37,16 @@ pub struct Server {
     pub(crate) own: Own,
     pub(crate) behaviour: Behaviour,
     closed: bool,
+    /// Where new clients are sent, once there are to be none here any more.
+    pub(crate) drained_to: Option<Vec<(AlternateServer, Option<String>)>>,
+    pub(crate) asks_host: bool,
+    pub(crate) lookups: Lookups,
     pub(crate) allocations: Allocations,
+    pub(crate) ports: Ports,
+    pub(crate) reservations: Reservations,
+    pub(crate) tickets: Tickets,
+    pub(crate) connections: Connections,
+    pub(crate) bandwidth: Bandwidth,
     /// Needs whose client is gone before they are met.
     pub(crate) abandoned: BTreeSet<RequestId>,
     last_request: u32,
@@ -46,6 +62,7 @@ pub struct Server {
 pub(crate) enum Queued {
     Answer(Reply, Body),
     Icmp { to: FiveTuple, id: TransactionId, peer: SocketAddr, icmp: IcmpAttribute },
+    Attempt { to: FiveTuple, id: TransactionId, peer: SocketAddr, connection: u32 },
     Need(Need),
     Event(Event),
 }
@@ -55,24 +72,37 @@ impl Server {
     ///
     /// Ports, transaction ids and the secret behind the nonces all come from `seed`.
     #[must_use]
-    pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(now: Instant, mut config: Config, seed: [u8; 32]) -> Self {
         let mut chance = Chance::new(seed);
-        let relays = if config.users.is_empty() { Vec::new() } else { config.relay_addresses };
+        let has_users = !config.users.is_empty() || !config.secrets.is_empty() || config.asks_host;
+        let auth = Auth::new(&mut config, chance.seed());
+        let relays = if has_users { config.relay_addresses } else { Vec::new() };
         let rate = config.limits.unauthenticated_per_second;
         Self {
             now,
-            auth: Auth::new(config.realm, &config.users, config.nonce_lifetime, chance.seed()),
+            auth,
             terms: Terms {
                 peers: config.peers,
                 limits: config.limits,
                 default_lifetime: config.default_lifetime,
                 max_lifetime: config.max_lifetime,
+                tcp: config.tcp,
+                mobility: config.mobility,
+                dont_fragment: config.dont_fragment,
             },
             software: config.software.map(|software| software.chars().take(MAX_SOFTWARE).collect()),
             own: Own::new(relays, config.relay_ports.clone(), config.peers),
             behaviour: Behaviour::default(),
             closed: false,
-            allocations: Allocations::new(config.relay_ports),
+            drained_to: None,
+            asks_host: config.asks_host,
+            lookups: Lookups::default(),
+            allocations: Allocations::default(),
+            ports: Ports::new(config.relay_ports),
+            reservations: Reservations::default(),
+            tickets: Tickets::default(),
+            connections: Connections::default(),
+            bandwidth: Bandwidth::default(),
             abandoned: BTreeSet::new(),
             last_request: 0,
             rate: rate.map(|per_second| RateLimit::new(per_second, &mut chance)),
@@ -136,9 +166,23 @@ impl Server {
     pub fn close(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.closed = true;
-        for tuple in self.allocations.tuples() {
-            self.release(tuple, Released::ServerClosed);
+        for id in self.allocations.ids() {
+            self.release(id, Released::ServerClosed);
         }
+        while let Some(kept) = self.reservations.take_any() {
+            self.give_back(kept);
+        }
+    }
+
+    /// Takes no new allocations from now on, and sends those who ask for one to one of these servers of their family, by
+    /// 300 (RFC 8489 §10); to none of them, by 508. Who has an allocation keeps it, for as long as the host waits for
+    /// [`Stats::allocations`] to come down to none.
+    ///
+    /// The name is that of the other server's certificate, which clients over TLS check (ALTERNATE-DOMAIN). A server that
+    /// only spreads load among others is drained from the beginning.
+    pub fn drain(&mut self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
+        let to = to.into_iter().map(|(address, domain)| (AlternateServer(address), domain));
+        self.drained_to = Some(to.collect());
     }
 
     fn handle_datagram<'p>(
@@ -169,10 +213,17 @@ impl Server {
 
     /// A socket is gone without our doing.
     fn handle_closed(&mut self, socket: SocketId) -> bool {
-        if let Some((tuple, _)) = self.allocations.of_socket(socket) {
-            self.release(tuple, Released::SocketClosed);
-            self.outbox
-                .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
+        if let Some((id, _)) = self.allocations.of_socket(socket) {
+            self.release(id, Released::SocketClosed);
+            self.forget_closing(socket);
+            return true;
+        }
+        if let Some(kept) = self.reservations.take_closed(socket) {
+            self.give_back(kept);
+            self.forget_closing(socket);
+            return true;
+        }
+        if self.handle_connection_closed(socket) {
             return true;
         }
         if !self.own.forget(socket) {
@@ -181,34 +232,73 @@ impl Server {
         self.behaviour.remove(socket);
         self.outbox
             .retain(|queued| !matches!(queued, Queued::Answer(reply, _) if reply.to.listener == socket));
-        for tuple in self.allocations.of_listener(socket) {
-            self.release(tuple, Released::SocketClosed);
+        for id in self.allocations.of_listener(socket) {
+            self.handle_client_gone(id, socket);
         }
         true
     }
 
-    fn expire(&mut self) {
-        while let Some(tuple) = self.allocations.take_expired(self.now) {
-            self.release(tuple, Released::Expired);
+    /// A client can be reached there no more. Whoever has a ticket may come back elsewhere (RFC 8016 §3.2.2).
+    fn handle_client_gone(&mut self, id: AllocationId, socket: SocketId) {
+        let passport = self.allocations.live(id).and_then(|allocation| allocation.passport.as_ref());
+        let is_old = self.allocations.live(id).is_some_and(|allocation| allocation.client.listener == socket);
+        match passport.map(Passport::next) {
+            Some(Some(_)) if is_old => self.end_move(id),
+            Some(_) => {}
+            None => self.release(id, Released::SocketClosed),
         }
     }
 
+    /// What is closed already need not be closed.
+    fn forget_closing(&mut self, socket: SocketId) {
+        self.outbox
+            .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
+    }
+
+    fn expire(&mut self) {
+        while let Some(id) = self.allocations.expired(self.now) {
+            self.release(id, Released::Expired);
+        }
+        while let Some(kept) = self.reservations.take_expired(self.now) {
+            self.give_back(kept);
+        }
+        self.expire_connections();
+    }
+
     /// Ends an allocation, in whatever state it is.
-    pub(crate) fn release(&mut self, tuple: FiveTuple, why: Released) {
-        match self.allocations.remove(tuple) {
+    pub(crate) fn release(&mut self, id: AllocationId, why: Released) {
+        match self.allocations.remove(id) {
             Some(Slot::Live(allocation)) => {
-                self.outbox.push_back(Queued::Need(Need::Close { socket: allocation.socket }));
+                self.close_connections(id);
+                for relayed in allocation.sockets() {
+                    self.give_back(*relayed);
+                }
+                let Allocation { client, user, first, passport, .. } = allocation;
+                if let Some(passport) = passport {
+                    self.tickets.revoke(&passport);
+                }
                 self.outbox.push_back(Queued::Event(Event::Released {
-                    client: tuple.client,
-                    relayed: allocation.relayed,
-                    user: self.auth.name(allocation.user).into(),
+                    client: client.client,
+                    relayed: first.address,
+                    user: user.name.clone(),
                     why,
                 }));
             }
             Some(Slot::Opening(opening)) => {
+                self.ports.give_back(opening.bind);
                 self.abandoned.insert(opening.request);
+                if let Some(first) = opening.first {
+                    self.give_back(first);
+                }
             }
             None => {}
+        }
+    }
+
+    /// Ends one of two relayed addresses, with what belongs to peers of its family.
+    pub(crate) fn release_family(&mut self, id: AllocationId, family: Family) {
+        if let Some(gone) = self.allocations.remove_family(id, family) {
+            self.give_back(gone);
         }
     }
 
@@ -236,6 +326,9 @@ impl Server {
                 (reply.to, reply.encode(buf, self.now, &self.auth, self.software.as_deref(), body))
             }
             Queued::Icmp { to, id, peer, icmp } => (*to, encode_icmp(buf, *id, *peer, *icmp)),
+            Queued::Attempt { to, id, peer, connection } => {
+                (*to, encode_attempt(buf, *id, *peer, *connection))
+            }
             Queued::Need(_) | Queued::Event(_) => return None,
         };
         Some((to, written.ok()?.len()))
@@ -252,8 +345,16 @@ impl Machine for Server {
         let consumed = |is_ours| if is_ours { Received::Consumed } else { Received::NotMine };
         let judged = match input {
             Input::Datagram { socket, from, data } => self.handle_datagram(socket, from, data),
-            Input::Opened { request, socket, local } => self.handle_opened(request, socket, local),
-            Input::Failed { request, why } => self.handle_failed(request, why),
+            Input::Opened { request, socket, local } => {
+                Ok(consumed(self.handle_opened(request, socket, local)))
+            }
+            Input::Failed { request, why } => Ok(consumed(self.handle_failed(request, why))),
+            Input::Accepted { listener, socket, from } => {
+                match self.handle_accepted(listener, socket, from) {
+                    Some(judged) => judged.map(|()| Received::Consumed),
+                    None => Ok(Received::NotMine),
+                }
+            }
             Input::Closed { socket } => Ok(consumed(self.handle_closed(socket))),
             Input::Icmp { socket, to, what } => match self.relay_icmp(socket, to, what) {
                 Some(told) => told.map(|()| Received::Consumed),
@@ -273,6 +374,9 @@ impl Machine for Server {
             if let Some((to, len)) = self.encode(&queued, buf) {
                 let bytes = buf.get(..len).unwrap_or_default();
                 let transmit = Transmit::new(to.listener, to.client, bytes);
+                if let Queued::Answer(_, Body::Joined { one, other }) = queued {
+                    self.outbox.push_front(Queued::Need(Need::Join { one, other }));
+                }
                 return Output::Transmit(match queued {
                     Queued::Answer(_, Body::Discovered(found)) if found.is_padded() => {
                         transmit.in_fragments()
@@ -283,10 +387,12 @@ impl Machine for Server {
             match queued {
                 Queued::Need(need) => return Output::Need(need),
                 Queued::Event(event) => return Output::Event(event),
-                Queued::Answer(..) | Queued::Icmp { .. } => {}
+                Queued::Answer(..) | Queued::Icmp { .. } | Queued::Attempt { .. } => {}
             }
         }
-        match self.allocations.deadline() {
+        let deadlines =
+            [self.allocations.deadline(), self.reservations.deadline(), self.connections.deadline()];
+        match deadlines.into_iter().flatten().min() {
             Some(until) => Output::Wait { until, why: Why::RefreshAllocation },
             None => Output::Idle,
         }

@@ -128,7 +128,7 @@ fn what_is_no_request_is_never_answered() {
         (message(Class::Success, Method::BINDING), Dropped::UnknownTransaction),
         (message(Class::Error, Method::ALLOCATE), Dropped::UnknownTransaction),
         (message(Class::Request, Method::SEND), Dropped::UnexpectedMethod),
-        (message(Class::Request, Method::CONNECT), Dropped::UnexpectedMethod),
+        (message(Class::Request, Method::CONNECT), Dropped::BadIntegrity),
         (message(Class::Request, Method::new(0xABC).unwrap()), Dropped::UnexpectedMethod),
         (message(Class::Indication, Method::DATA), Dropped::UnexpectedMethod),
         (message(Class::Indication, Method::ALLOCATE), Dropped::UnexpectedMethod),

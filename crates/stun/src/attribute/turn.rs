@@ -92,6 +92,8 @@ byte_attribute! {
 impl RequestedTransport {
     /// UDP, the only one of RFC 8656.
     pub const UDP: Self = Self(17);
+    /// TCP (RFC 6062 §4.1).
+    pub const TCP: Self = Self(6);
 }
 
 flag_attribute! {
