@@ -406,6 +406,8 @@ pub enum Why {
     RefreshPermission,
     /// A channel is refreshed, expires or may be reused (RFC 8656 §12).
     RefreshChannel,
+    /// A connection with a peer may be asked for again, or is no longer offered (RFC 6062 §4.3, §5.3).
+    Connection,
 }
 
 /// Why a packet deserved nothing.

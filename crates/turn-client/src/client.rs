@@ -1,6 +1,9 @@
 //! The client's doors and the wiring behind them; what is decided is decided in the modules beside this one.
 
+mod tcp;
+
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -14,10 +17,11 @@ use floe_stun::{
 
 use crate::allocation::{Allocation, Grant};
 use crate::channel::{self, Channels};
+use crate::connection::Connections;
 use crate::permission::{self, Permissions};
 use crate::relay::{self, Content, PeerData};
 use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Elsewhere, Failure, Request, Requests, Task};
-use crate::{AllocateFailure, Config, Credentials, Event, LostReason, Refusal, SendError};
+use crate::{AllocateFailure, Config, ConnectFailure, Credentials, Event, LostReason, Refusal, SendError};
 
 /// One allocation on one TURN server, with its permissions and channels.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Client {
     allocation: Allocation,
     permissions: Permissions,
     channels: Channels,
+    connections: Connections,
     redirects: Redirects,
     /// Whether there was an allocation once, which is not given up so soon.
     held: bool,
@@ -61,6 +66,7 @@ impl Client {
             allocation: Allocation::Asking,
             permissions: Permissions::default(),
             channels: Channels::new(&mut chance),
+            connections: Connections::default(),
             redirects: Redirects::new(),
             held: false,
             losses: 0,
@@ -75,7 +81,12 @@ impl Client {
             config,
         };
         client.redirects.note(now, client.config.server);
-        client.ask(Task::Allocate);
+        if client.config.wanted.is_tcp() && !client.config.transport.is_stream() {
+            client.end(Allocation::Over);
+            client.tell(Event::Failed(AllocateFailure::NeedsStream));
+        } else {
+            client.ask(Task::Allocate);
+        }
         client.advance();
         client
     }
@@ -97,6 +108,7 @@ impl Client {
             return;
         }
         if self.allocation.start_move() {
+            self.drop_connections(|_| true);
             self.requests.clear();
             self.permissions.ask_again(self.now);
             self.channels.ask_again(self.now);
@@ -129,6 +141,7 @@ impl Client {
         let peer = peer.to_canonical();
         self.permissions.forget(peer);
         self.channels.forget_all_of(self.now, peer);
+        self.drop_connections(|other| other.ip() == peer);
         self.advance();
     }
 
@@ -156,6 +169,43 @@ impl Client {
     pub fn send_plan(&mut self, now: Instant, peer: SocketAddr, len: usize) -> Result<SendPlan, SendError> {
         let now = self.now.max(now);
         let peer = relay::plain(peer);
+        self.check_way(now, peer)?;
+        let Config { socket, server, .. } = self.config;
+        let plan = match self.channels.bound(now, peer) {
+            Some(channel) => SendPlan::channel(socket, server, channel, len),
+            None => SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len),
+        };
+        self.fit(plan, len)
+    }
+
+    /// The same with the DF bit set on its way, as one needs to find out what a path takes: in a Send indication, for a
+    /// channel cannot ask for it. The server must have granted [`Config::dont_fragment`].
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`].
+    pub fn send_plan_unfragmented(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        len: usize,
+    ) -> Result<SendPlan, SendError> {
+        let now = self.now.max(now);
+        let peer = relay::plain(peer);
+        self.check_way(now, peer)?;
+        if !self.config.forbids_fragments() {
+            return Err(SendError::Fragments);
+        }
+        let Config { socket, server, .. } = self.config;
+        let plan = SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len);
+        self.fit(plan.and_then(SendPlan::dont_fragment), len)
+    }
+
+    /// Whether data may go to this peer.
+    fn check_way(&self, now: Instant, peer: SocketAddr) -> Result<(), SendError> {
+        if self.config.wanted.is_tcp() {
+            return Err(SendError::NotDatagrams);
+        }
         if self.allocation.live().is_none() || self.allocation.is_expired(now) {
             return Err(SendError::NotAllocated);
         }
@@ -167,14 +217,13 @@ impl Client {
         if !self.permissions.is_active(now, peer.ip()) {
             return Err(SendError::NotPermitted);
         }
-        let Config { socket, server, .. } = self.config;
-        match self.channels.bound(now, peer) {
-            Some(channel) => SendPlan::channel(socket, server, channel, len),
-            None => SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len),
-        }
-        .map(|plan| if self.config.transport.is_stream() { plan.padded() } else { plan })
-        .filter(|plan| plan.packet_len() <= MAX_UDP_PAYLOAD)
-        .ok_or(SendError::TooLong { len })
+        Ok(())
+    }
+
+    fn fit(&self, plan: Option<SendPlan>, len: usize) -> Result<SendPlan, SendError> {
+        plan.map(|plan| if self.config.transport.is_stream() { plan.padded() } else { plan })
+            .filter(|plan| plan.packet_len() <= MAX_UDP_PAYLOAD)
+            .ok_or(SendError::TooLong { len })
     }
 
     /// Asks the server at once whether it still holds the allocation. For an owner that has doubts, as when nothing gets
@@ -260,7 +309,13 @@ impl Machine for Client {
             Input::Icmp { socket, to, what: Icmp::Unreachable } if self.is_ours(socket, to) => {
                 self.handle_icmp()
             }
+            Input::Datagram { socket, from, data } if self.is_to_be_joined(socket, from) => {
+                self.handle_on_stream(socket, data)
+            }
             Input::Closed { socket } if socket == self.config.socket => self.handle_closed(),
+            Input::Closed { socket } if self.connections.is_binding(socket) => {
+                self.handle_stream_closed(socket)
+            }
             Input::Opened { request, socket, .. } if self.has_asked(request) => {
                 self.handle_opened(request, socket)
             }
@@ -286,7 +341,8 @@ impl Machine for Client {
                 Queued::Request(id) => {
                     let Some(len) = self.requests.copy(id, buf) else { continue };
                     let bytes = buf.get(..len).unwrap_or_default();
-                    return Output::Transmit(Transmit::new(self.config.socket, self.config.server, bytes));
+                    let socket = self.requests.stream(id).unwrap_or(self.config.socket);
+                    return Output::Transmit(Transmit::new(socket, self.config.server, bytes));
                 }
             }
         }
@@ -320,8 +376,9 @@ impl Client {
 
     fn handle_message<'p>(&mut self, message: Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
         match (message.class(), message.method()) {
-            (Class::Success | Class::Error, _) => self.handle_response(message),
+            (Class::Success | Class::Error, _) => self.handle_response(None, message),
             (Class::Indication, Method::DATA) => self.handle_indication(&message),
+            (Class::Indication, Method::CONNECTION_ATTEMPT) => self.handle_attempt(&message),
             (Class::Indication | Class::Request, _) => Ok(Received::NotMine),
         }
     }
@@ -352,8 +409,12 @@ impl Client {
         }
     }
 
-    fn handle_response<'p>(&mut self, message: Message<'p>) -> Result<Received<PeerData<'p>>, Dropped> {
-        let Some((request, answer)) = self.requests.handle_response(message)? else {
+    fn handle_response<'p>(
+        &mut self,
+        stream: Option<SocketId>,
+        message: Message<'p>,
+    ) -> Result<Received<PeerData<'p>>, Dropped> {
+        let Some((request, answer)) = self.requests.handle_response(stream, message)? else {
             return Ok(Received::NotMine);
         };
         match answer {
@@ -412,6 +473,8 @@ impl Client {
             }
             Task::Permit(peer) => self.handle_permitted(peer),
             Task::Bind { peer, .. } => self.handle_bound(peer),
+            Task::Connect(peer) => self.handle_connected(peer, answer),
+            Task::BindConnection { stream, .. } => self.handle_joined(stream),
         }
     }
 
@@ -421,6 +484,12 @@ impl Client {
             // Whatever it is that the server says: we have left.
             (Task::Delete, _) => self.left(),
             (Task::Move, Failure::Refused(why, _)) => self.lose(LostReason::Refused(why)),
+            (Task::BindConnection { stream, .. }, failure) => {
+                self.handle_not_joined(stream, failure.into());
+            }
+            (Task::Connect(peer), failure) if failure.code() != Some(ALLOCATION_MISMATCH) => {
+                self.handle_not_connected(peer, failure);
+            }
             (task, Failure::Refused(why, _)) if why.code != ALLOCATION_MISMATCH => {
                 self.handle_refused(task, why)
             }
@@ -476,12 +545,16 @@ impl Client {
 
     /// A connection leads to one server; for another there must be another.
     fn open_detour(&mut self, elsewhere: Elsewhere) {
-        self.last_need = self.last_need.wrapping_add(1);
-        let request = RequestId(self.last_need);
         let server_name = elsewhere.domain.clone().or_else(|| self.config.server_name.clone());
-        let (to, transport) = (elsewhere.to, self.config.transport);
-        self.queue.push_back(Queued::Need(Need::Stream { request, to, transport, server_name }));
+        let request = self.need_stream(elsewhere.to, server_name);
         self.allocation = Allocation::Detour { request, elsewhere, left: false };
+    }
+
+    fn need_stream(&mut self, to: SocketAddr, server_name: Option<String>) -> RequestId {
+        self.last_need = self.last_need.wrapping_add(1);
+        let (request, transport) = (RequestId(self.last_need), self.config.transport);
+        self.queue.push_back(Queued::Need(Need::Stream { request, to, transport, server_name }));
+        request
     }
 
     /// Whether the host answers a need of ours.
@@ -510,6 +583,7 @@ impl Client {
                 }
                 self.ask_elsewhere(elsewhere);
             }
+            None if self.handle_stream_opened(answered, socket) => {}
             // Nobody wants to go there any more.
             None => self.queue.push_back(Queued::Need(Need::Close { socket })),
         }
@@ -524,6 +598,8 @@ impl Client {
         if let Some((_, Elsewhere { to, .. })) = self.take_detour(answered) {
             self.end(Allocation::Over);
             self.tell(Event::Failed(AllocateFailure::NotThere { to, why }));
+        } else if let Some(peer) = self.connections.handle_not_opened(answered) {
+            self.tell(Event::NotConnected { peer, why: ConnectFailure::NotOpened(why) });
         }
         Received::Consumed
     }
@@ -602,7 +678,7 @@ impl Client {
                 }
             }
             Task::Refresh if why.code >= 500 => self.allocation.handle_trouble(self.now),
-            Task::Refresh | Task::Move | Task::Allocate | Task::Delete => self.lose(LostReason::Refused(why)),
+            _ => self.lose(LostReason::Refused(why)),
         }
     }
 
@@ -610,6 +686,7 @@ impl Client {
         if self.config.again && why.may_pass() && self.losses < MAX_LOSSES {
             self.losses = self.losses.saturating_add(1);
             self.tell(Event::Interrupted(why));
+            self.drop_connections(|_| true);
             // One that was of no use at all is not asked for again at once.
             match self.losses {
                 ..=1 => self.allocate_anew(),
@@ -636,6 +713,7 @@ impl Client {
     /// Drops all that hangs on the allocation.
     fn end(&mut self, how: Allocation) {
         self.allocation = how;
+        self.drop_connections(|_| true);
         self.requests.clear();
         self.permissions.clear();
         self.channels.clear();
@@ -671,6 +749,7 @@ impl Client {
             let Some((peer, channel)) = self.channels.take_due(self.now) else { break };
             self.ask(Task::Bind { peer, channel });
         }
+        self.advance_connections();
         self.wait = self.next_wait();
     }
 
@@ -680,7 +759,7 @@ impl Client {
         match task {
             Task::Refresh | Task::Move => self.allocation.handle_silence(self.now),
             Task::Permit(_) | Task::Bind { .. } => self.heard_at > since,
-            Task::Allocate | Task::Delete => false,
+            Task::Allocate | Task::Delete | Task::Connect(_) | Task::BindConnection { .. } => false,
         }
     }
 
@@ -697,6 +776,7 @@ impl Client {
             (self.allocation.deadline(), Why::RefreshAllocation),
             (self.permissions.deadline(), Why::RefreshPermission),
             (self.channels.deadline(), Why::RefreshChannel),
+            (self.connections_deadline(), Why::Connection),
         ]
         .into_iter()
         .filter_map(|(until, why)| Some((until?, why)))
@@ -704,7 +784,7 @@ impl Client {
     }
 
     fn ask(&mut self, task: Task) {
-        self.ask_again(task, Attempt::new(self.config.transport));
+        self.ask_again(task, Attempt::new(self.config.transport).understanding(task.understood()));
     }
 
     fn ask_again(&mut self, task: Task, attempt: Attempt) {
@@ -721,14 +801,7 @@ impl Client {
     }
 
     fn try_keep_permission(&mut self, peer: IpAddr) -> Result<(), Refusal> {
-        let family = Family::of(peer);
-        let reachable = match self.allocation.live() {
-            Some(live) => live.grant.has(family),
-            None => self.config.wanted.includes(family),
-        };
-        if !reachable {
-            return Err(Refusal::new(443, "the peer is of another address family than the relayed address"));
-        }
+        self.check_family(peer)?;
         if !self.permissions.keep(peer) {
             return Err(Refusal::new(
                 508,
@@ -738,7 +811,24 @@ impl Client {
         Ok(())
     }
 
+    /// Whether a peer of this family can be reached, as far as is known.
+    fn check_family(&self, peer: IpAddr) -> Result<(), Refusal> {
+        let family = Family::of(peer);
+        let reachable = match self.allocation.live() {
+            Some(live) => live.grant.has(family),
+            None => self.config.wanted.includes(family),
+        };
+        if reachable {
+            Ok(())
+        } else {
+            Err(Refusal::new(443, "the peer is of another address family than the relayed address"))
+        }
+    }
+
     fn try_keep_channel(&mut self, peer: SocketAddr) -> Result<(), Refusal> {
+        if self.config.wanted.is_tcp() {
+            return Err(Refusal::new(403, "the allocation relays TCP, which has no channels"));
+        }
         if !self.channels.keep(self.now, peer) {
             return Err(Refusal::new(
                 508,

@@ -24,7 +24,9 @@ pub struct Config {
     pub credentials: Credentials,
     /// Which relayed address, or which two.
     pub wanted: Wanted,
-    /// Asks for the DF bit on what is relayed (RFC 8656 §7.1). A server that cannot set it is asked again without.
+    /// Asks whether the server sets the DF bit on what is relayed for who wants it so, which is
+    /// [`Client::send_plan_unfragmented`](crate::Client::send_plan_unfragmented) (RFC 8656 §7.1). A server that cannot is
+    /// asked again without.
     pub dont_fragment: bool,
     /// Asks for a ticket that brings the allocation along when the host gets another address (RFC 8016).
     pub mobility: bool,
@@ -73,11 +75,18 @@ impl Config {
     /// without EVEN-PORT after 508 (RFC 8656 §7.4), without a ticket after 405 (RFC 8016 §3.1.4).
     pub(crate) fn without_what_was_refused(&self, code: u16) -> Option<Self> {
         match code {
-            UNKNOWN_ATTRIBUTE if self.dont_fragment => Some(Self { dont_fragment: false, ..self.clone() }),
+            UNKNOWN_ATTRIBUTE if self.forbids_fragments() => {
+                Some(Self { dont_fragment: false, ..self.clone() })
+            }
             MOBILITY_FORBIDDEN if self.mobility => Some(Self { mobility: false, ..self.clone() }),
             INSUFFICIENT_CAPACITY => self.wanted.plainer().map(|wanted| self.clone().wanting(wanted)),
             _ => None,
         }
+    }
+
+    /// Whether DONT-FRAGMENT is asked for, or was granted: streams know nothing of it (RFC 6062 §4.1).
+    pub(crate) const fn forbids_fragments(&self) -> bool {
+        self.dont_fragment && !self.wanted.is_tcp()
     }
 
     /// The same for another relayed address.
@@ -105,22 +114,32 @@ pub enum Wanted {
     },
     /// The one that was kept (RESERVATION-TOKEN).
     Reserved(ReservationToken),
+    /// One of this family for TCP connections with peers (RFC 6062), which only a server that is reached over
+    /// [`Transport::Tcp`] or [`Transport::Tls`] gives; see [`Client::connect`](crate::Client::connect).
+    Tcp(Family),
 }
 
 impl Wanted {
     /// Whether an address of this family is what we asked for.
     pub(crate) fn includes(self, family: Family) -> bool {
         match self {
-            Self::Address(wanted) | Self::EvenPort { family: wanted, .. } => wanted == family,
+            Self::Address(wanted) | Self::EvenPort { family: wanted, .. } | Self::Tcp(wanted) => {
+                wanted == family
+            }
             Self::Both | Self::Reserved(_) => true,
         }
+    }
+
+    /// Whether streams are relayed, not datagrams.
+    pub(crate) const fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp(_))
     }
 
     /// What to ask for once the server has said that it cannot have it so (RFC 8656 §7.4, 508).
     pub(crate) const fn plainer(self) -> Option<Self> {
         match self {
             Self::EvenPort { family, .. } => Some(Self::Address(family)),
-            Self::Address(_) | Self::Both | Self::Reserved(_) => None,
+            Self::Address(_) | Self::Both | Self::Reserved(_) | Self::Tcp(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{ErrorCode, Family, ReservationToken};
-use floe_stun::{ChannelNumber, EncodeError, RedirectRefused};
+use floe_stun::{ChannelNumber, EncodeError, RedirectRefused, SocketId};
 use thiserror::Error;
 
 /// Something the owner may want to know.
@@ -55,6 +55,28 @@ pub enum Event {
         peer: SocketAddr,
         /// The server's words, or ours.
         why: Refusal,
+    },
+    /// A permitted peer has connected to our relayed address, and waits 30 s for
+    /// [`Client::accept`](crate::Client::accept) (RFC 6062 §4.4). It may call again from the same port meanwhile.
+    ConnectionAttempt {
+        /// The peer.
+        peer: SocketAddr,
+    },
+    /// This stream is joined with one to the peer: what is written to it the peer reads, and the other way round. It is
+    /// the owner's from here on, with what has come on it behind the frame that was last handed to the client, and so is
+    /// its end. The server closes it with the allocation.
+    Connected {
+        /// The peer.
+        peer: SocketAddr,
+        /// The stream, which a [`Need::Stream`](floe_stun::Need::Stream) asked for.
+        stream: SocketId,
+    },
+    /// There will be no connection with this peer, unless it is asked for again.
+    NotConnected {
+        /// The peer.
+        peer: SocketAddr,
+        /// Why.
+        why: ConnectFailure,
     },
     /// The network behind the server refused a datagram of ours (RFC 8656 §11.6). Nobody vouches for it.
     PeerUnreachable {
@@ -176,6 +198,50 @@ pub enum AllocateFailure {
     /// The host closed the socket.
     #[error("the socket was closed before the TURN server had answered")]
     SocketClosed,
+    /// A relayed address for TCP was wanted over datagrams; nothing was sent (RFC 6062 §4.1).
+    #[error("TCP is relayed only by a TURN server that is reached over TCP or TLS; see Config::over")]
+    NeedsStream,
+}
+
+/// Why there is no connection with a peer over a TCP allocation (RFC 6062).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectFailure {
+    /// An error response: 446 if there is one already, 447 if the server could not reach the peer.
+    #[error("the TURN server refused the connection ({0}); {advice}", advice = advice(.0.code))]
+    Refused(Refusal),
+    /// The server did not answer.
+    #[error("the TURN server did not say whether it could connect to the peer; try again")]
+    TimedOut,
+    /// The host could not open another stream to the server.
+    #[error("no second stream to the TURN server could be opened: {0}")]
+    NotOpened(floe_stun::Failure),
+    /// That stream ended before the server had joined it.
+    #[error("the stream was closed before the TURN server had joined it with the peer; try again")]
+    Closed,
+    /// Nobody accepted it in time.
+    #[error("the peer was not answered within 30 s, and the TURN server has hung up")]
+    TooLate,
+    /// The allocation was lost, given back or moved, or the permission revoked, before the connection was there.
+    #[error("the allocation or the permission ended before the peer was connected")]
+    Interrupted,
+    /// The allocation relays datagrams.
+    #[error("the allocation relays UDP; ask for one with Wanted::Tcp")]
+    NotTcp,
+    /// The answer cannot be used.
+    #[error("the TURN server's answer cannot be used: {0}")]
+    BadAnswer(BadAnswer),
+    /// An answer came that nobody vouches for.
+    #[error("the TURN server's answer was not signed with our password; somebody alters what we read")]
+    IntegrityViolated,
+    /// The nonce promises PASSWORD-ALGORITHMS and the answer has none (RFC 8489 §9.2.5).
+    #[error(
+        "somebody on the path weakened the login (the list of password algorithms was removed); do not trust this network"
+    )]
+    BidDown,
+    /// The request cannot be written: a text of the server is too long.
+    #[error("the request cannot be written: {0}")]
+    Unsendable(EncodeError),
 }
 
 /// What an answer lacks.
@@ -259,6 +325,12 @@ pub enum SendError {
     /// The server would drop it.
     #[error("the peer has no permission; call permit and wait for Event::Permitted")]
     NotPermitted,
+    /// The allocation is for TCP.
+    #[error("the allocation relays TCP; call connect and write to the stream of Event::Connected")]
+    NotDatagrams,
+    /// The server was not asked to set the DF bit, or cannot.
+    #[error("the TURN server does not set the DF bit; set Config::dont_fragment, or allow fragments")]
+    Fragments,
     /// More than a UDP datagram takes.
     #[error("{len} bytes do not fit one UDP datagram to the TURN server")]
     TooLong {
@@ -276,7 +348,10 @@ const fn advice(code: u16) -> &'static str {
         437 => "it still holds an allocation for this port; try from another local port",
         438 => "it called one nonce after the other stale; its clock may be at fault",
         440 => "it has no address of this family; ask for the other",
-        442 => "it does not relay UDP",
+        443 => "the peer is of another address family than the relayed address",
+        442 => "it does not relay what was asked for, UDP or TCP",
+        446 => "there is one with this peer already; close it, or use it",
+        447 => "the peer does not listen, or a firewall is in between; try again in 10 s",
         486 => "this user has too many allocations; release some, or wait a minute",
         500 => "the server is in trouble; try again later or use another",
         508 => "it is full; wait a minute or use another server",

@@ -58,6 +58,7 @@ mod allocation;
 mod channel;
 mod client;
 mod config;
+mod connection;
 mod event;
 mod permission;
 mod relay;
@@ -65,6 +66,6 @@ mod requests;
 
 pub use client::Client;
 pub use config::{Config, Wanted};
-pub use event::{AllocateFailure, BadAnswer, Event, LostReason, Refusal, SendError};
+pub use event::{AllocateFailure, BadAnswer, ConnectFailure, Event, LostReason, Refusal, SendError};
 pub use floe_stun::credentials::Credentials;
 pub use relay::PeerData;

@@ -13,17 +13,17 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AdditionalAddressFamily, AlternateDomain, AlternateServer, ChannelNumberAttribute, DontFragment,
-    EvenPort, Family, Lifetime, MobilityTicket, RequestedAddressFamily, RequestedTransport, Software,
-    XorPeerAddress,
+    AdditionalAddressFamily, AlternateDomain, AlternateServer, Attribute, ChannelNumberAttribute,
+    ConnectionId, DontFragment, EvenPort, Family, Lifetime, MobilityTicket, RequestedAddressFamily,
+    RequestedTransport, Software, XorPeerAddress,
 };
 use floe_stun::credentials::{Attempt, Login, LoginError, Verdict};
 use floe_stun::{
     Authenticated, Builder, ChannelNumber, Class, Dropped, EncodeError, Fired, Instant, MAX_TRANSMIT,
-    Message, Method, Schedule, Transaction, TransactionId,
+    Message, Method, Schedule, SocketId, Transaction, TransactionId,
 };
 
-use crate::{AllocateFailure, BadAnswer, Config, LostReason, Refusal, Wanted};
+use crate::{AllocateFailure, BadAnswer, Config, ConnectFailure, LostReason, Refusal, Wanted};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,15 @@ pub(crate) enum Task {
         /// This number.
         channel: ChannelNumber,
     },
+    /// Connect to a peer (RFC 6062 §4.3).
+    Connect(SocketAddr),
+    /// Join a stream to the server with its connection to a peer.
+    BindConnection {
+        /// This stream.
+        stream: SocketId,
+        /// With this connection.
+        connection: ConnectionId,
+    },
 }
 
 /// All requests that may yet be answered.
@@ -52,6 +61,8 @@ pub(crate) enum Task {
 pub(crate) struct Requests {
     schedule: Schedule,
     login: Login,
+    /// A nonce may be good for one 5-tuple alone, so each stream that is to be joined goes on from a copy.
+    streams: BTreeMap<SocketId, Login>,
     under_way: BTreeMap<TransactionId, Request>,
 }
 
@@ -119,7 +130,7 @@ impl Requests {
     pub(crate) fn new(config: &Config) -> Self {
         // RFC 8656 §6: SHA-256 wherever the server offers it.
         let login = Login::new(config.credentials.clone()).preferring_sha256();
-        Self { schedule: config.schedule, login, under_way: BTreeMap::new() }
+        Self { schedule: config.schedule, login, streams: BTreeMap::new(), under_way: BTreeMap::new() }
     }
 
     /// See [`Login`].
@@ -144,23 +155,46 @@ impl Requests {
     ) -> Result<(), EncodeError> {
         let mut buf = [0; MAX_TRANSMIT];
         let builder = begin(&mut buf, task, id, config).maybe(ticket.map(MobilityTicket).as_ref());
-        let bytes = self.login.finish(builder, &mut attempt)?.into();
+        let login = task.stream().and_then(|stream| self.streams.get(&stream)).unwrap_or(&self.login);
+        let bytes = login.finish(builder, &mut attempt)?.into();
         let transaction = Transaction::new(id, now, self.schedule);
         let request = Request { task, attempt, transaction, bytes };
         self.under_way.insert(id, request);
         Ok(())
     }
 
-    /// Judges a response. `Ok(None)` if it is to nothing of ours; an answer ends the request.
+    /// Requests will be made on this stream, which is to be joined.
+    pub(crate) fn open_stream(&mut self, stream: SocketId) {
+        self.streams.insert(stream, self.login.clone());
+    }
+
+    /// No more requests will be made on this stream, and no answer to one is ours.
+    pub(crate) fn leave_stream(&mut self, stream: SocketId) {
+        self.streams.remove(&stream);
+        self.under_way.retain(|_, request| request.task.stream() != Some(stream));
+    }
+
+    /// The stream that this request is made on, if that is not the client's own.
+    pub(crate) fn stream(&self, id: TransactionId) -> Option<SocketId> {
+        self.under_way.get(&id)?.task.stream()
+    }
+
+    /// Judges a response that came on such a stream, or on the client's own. `Ok(None)` if it is to nothing of ours; an
+    /// answer ends the request.
     pub(crate) fn handle_response<'m>(
         &mut self,
+        stream: Option<SocketId>,
         message: Message<'m>,
     ) -> Result<Option<(Request, Answer<'m>)>, Dropped> {
         let Some(request) = self.under_way.get_mut(&message.id()) else { return Ok(None) };
         if message.method() != request.task.method() {
             return Err(Dropped::UnexpectedMethod);
         }
-        let answer = self.login.handle_response(&mut request.attempt, message)?.into();
+        if stream != request.task.stream() {
+            return Err(Dropped::WrongSource);
+        }
+        let login = stream.and_then(|stream| self.streams.get_mut(&stream)).unwrap_or(&mut self.login);
+        let answer = login.handle_response(&mut request.attempt, message)?.into();
         Ok(self.under_way.remove(&message.id()).map(|request| (request, answer)))
     }
 
@@ -180,6 +214,7 @@ impl Requests {
 
     /// Forgets all; late answers are nobody's.
     pub(crate) fn clear(&mut self) {
+        self.streams.clear();
         self.under_way.clear();
     }
 
@@ -258,6 +293,24 @@ impl Task {
             Self::Refresh | Self::Move | Self::Delete => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind { .. } => Method::CHANNEL_BIND,
+            Self::Connect(_) => Method::CONNECT,
+            Self::BindConnection { .. } => Method::CONNECTION_BIND,
+        }
+    }
+
+    /// What may stand in its answers besides what every reader knows.
+    pub(crate) const fn understood(self) -> &'static [u16] {
+        match self {
+            Self::Connect(_) => UNDERSTOOD,
+            _ => &[],
+        }
+    }
+
+    /// The stream it is made on, if that is not the client's own.
+    const fn stream(self) -> Option<SocketId> {
+        match self {
+            Self::BindConnection { stream, .. } => Some(stream),
+            _ => None,
         }
     }
 }
@@ -267,6 +320,20 @@ impl From<Failure> for AllocateFailure {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(refusal @ Refusal { code: 401 | 441, .. }, _) => Self::WrongCredentials(refusal),
+            Failure::Refused(refusal, _) => Self::Refused(refusal),
+            Failure::Unusable(what) => Self::BadAnswer(what),
+            Failure::BidDown => Self::BidDown,
+            Failure::Silent => Self::TimedOut,
+            Failure::Violated => Self::IntegrityViolated,
+            Failure::Unsendable(error) => Self::Unsendable(error),
+        }
+    }
+}
+
+/// What it means for a connection with a peer.
+impl From<Failure> for ConnectFailure {
+    fn from(failure: Failure) -> Self {
+        match failure {
             Failure::Refused(refusal, _) => Self::Refused(refusal),
             Failure::Unusable(what) => Self::BadAnswer(what),
             Failure::BidDown => Self::BidDown,
@@ -309,8 +376,9 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
     match task {
         Task::Allocate => {
             let ticket = config.mobility.then_some(MobilityTicket(&[]));
-            let df = config.dont_fragment.then_some(&DontFragment);
-            let builder = builder.attribute(&RequestedTransport::UDP);
+            let df = config.forbids_fragments().then_some(&DontFragment);
+            let transport = if config.wanted.is_tcp() { TCP } else { RequestedTransport::UDP };
+            let builder = builder.attribute(&transport);
             want(builder, config.wanted)
                 .maybe(df)
                 .maybe(ticket.as_ref())
@@ -323,13 +391,15 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
         Task::Bind { peer, channel } => {
             builder.attribute(&ChannelNumberAttribute::from(channel)).attribute(&XorPeerAddress(peer))
         }
+        Task::Connect(peer) => builder.attribute(&XorPeerAddress(peer)),
+        Task::BindConnection { connection, .. } => builder.attribute(&connection),
     }
 }
 
 /// Which relayed address, or which two.
 fn want(builder: Builder<'_>, wanted: Wanted) -> Builder<'_> {
     match wanted {
-        Wanted::Address(family) => of_family(builder, family),
+        Wanted::Address(family) | Wanted::Tcp(family) => of_family(builder, family),
         Wanted::Both => builder.attribute(&AdditionalAddressFamily(Family::Ipv6)),
         Wanted::EvenPort { family, reserve_next } => {
             of_family(builder, family).attribute(&EvenPort { reserve_next })
@@ -345,6 +415,12 @@ fn of_family(builder: Builder<'_>, family: Family) -> Builder<'_> {
         Family::Ipv6 => builder.attribute(&RequestedAddressFamily(family)),
     }
 }
+
+/// What TURN for TCP adds to what every reader knows.
+pub(crate) const UNDERSTOOD: &[u16] = &[ConnectionId::TYPE];
+
+/// RFC 6062 §4.1: "a REQUESTED-TRANSPORT attribute whose value is 6".
+const TCP: RequestedTransport = RequestedTransport(6);
 
 /// RFC 8656 §19: there is no allocation on this 5-tuple.
 pub(crate) const ALLOCATION_MISMATCH: u16 = 437;

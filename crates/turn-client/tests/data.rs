@@ -8,13 +8,14 @@
 
 mod support;
 
-use floe_stun::attribute::{Attribute, Data, IcmpAttribute, XorPeerAddress};
+use floe_stun::attribute::{Attribute, Data, DontFragment, IcmpAttribute, XorPeerAddress};
 use floe_stun::{
     Builder, ChannelData, Class, Dropped, Input, Machine, Message, Method, Received, SocketId, TransactionId,
+    Transport,
 };
 use floe_turn_client::{Event, SendError};
 
-use support::{Fault, SOCKET, Strange, World, at, ip, secs, server_address};
+use support::{Fault, REALM, SOCKET, Server, Strange, World, at, config, ip, secs, server_address};
 
 const PEER: &str = "203.0.113.7:9";
 
@@ -80,6 +81,49 @@ fn data_goes_by_send_indication_and_by_channel_once_it_is_bound() {
     assert_eq!(plan.packet_len(), 9, "no padding over UDP: TURN-12.5-1");
     let other_port = world.client.send_plan(world.now, at("203.0.113.7:10"), 5).unwrap();
     assert_eq!(other_port.headroom(), 36, "TURN-12-8");
+}
+
+#[test]
+fn what_must_not_be_cut_says_so_in_a_send_indication_whether_there_is_a_channel_or_not() {
+    // TURN-11.1-2
+    let mut config = config();
+    config.dont_fragment = true;
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut world = World::with(config.clone().over(transport), Server::new());
+        world.bind("203.0.113.7:9");
+        world.run(secs(1.0));
+        let plan = world.client.send_plan(world.now, at("203.0.113.7:9"), 5).unwrap();
+        assert_eq!((plan.headroom(), plan.forbids_fragments()), (4, false));
+        let plan = world.client.send_plan_unfragmented(world.now, at("203.0.113.7:9"), 5).unwrap();
+        assert!(plan.forbids_fragments());
+        let mut packet = vec![0; plan.packet_len()];
+        packet[plan.headroom()..][..5].copy_from_slice(b"hello");
+        plan.wrap(&mut packet);
+        let message = Message::decode(&packet).unwrap();
+        assert_eq!(message.find(), Some(DontFragment));
+        assert_eq!(message.find(), Some(XorPeerAddress(at("203.0.113.7:9"))));
+        assert_eq!(message.find(), Some(Data(b"hello")));
+    }
+}
+
+#[test]
+fn a_server_that_did_not_grant_it_is_not_asked_to_leave_a_datagram_whole() {
+    // TURN-7.1-5: not asked for at all, or refused with 420.
+    let mut refused = config();
+    refused.dont_fragment = true;
+    let mut server = Server::new();
+    server.fault(Method::ALLOCATE, Fault::Challenge(REALM, support::PLAIN), 1);
+    server.fault(Method::ALLOCATE, Fault::Refuse(420), 1);
+    for (config, server) in [(config(), Server::new()), (refused, server)] {
+        let mut world = World::with(config, server);
+        world.permit("203.0.113.7");
+        world.run(secs(1.0));
+        let peer = at("203.0.113.7:9");
+        assert_eq!(world.client.send_plan_unfragmented(world.now, peer, 5), Err(SendError::Fragments));
+        assert!(world.client.send_plan(world.now, peer, 5).is_ok());
+        let stranger = at("203.0.113.8:9");
+        assert_eq!(world.client.send_plan_unfragmented(world.now, stranger, 5), Err(SendError::NotPermitted));
+    }
 }
 
 #[test]

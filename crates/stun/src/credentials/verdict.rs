@@ -15,6 +15,7 @@ pub struct Attempt {
     /// Challenges that were taken up although the request was signed.
     pub(super) challenges: u8,
     violated: bool,
+    understood: &'static [u16],
 }
 
 /// What a request was signed with, and so what its answer must be signed with.
@@ -87,7 +88,14 @@ impl Attempt {
     /// A new request, over this transport.
     #[must_use]
     pub const fn new(over: Transport) -> Self {
-        Self { over, proof: None, challenges: 0, violated: false }
+        Self { over, proof: None, challenges: 0, violated: false, understood: &[] }
+    }
+
+    /// The same of who speaks an extension, and understands these attributes in the response:
+    /// [`Message::unknown_required_but`].
+    #[must_use]
+    pub fn understanding(self, understood: &'static [u16]) -> Self {
+        Self { understood, ..self }
     }
 
     /// Whether what was written last is signed.
@@ -115,7 +123,7 @@ impl Attempt {
     pub(super) fn believe<'m>(&mut self, message: Message<'m>) -> Result<Verdict<'m>, Dropped> {
         let Some(proof) = &self.proof else { return self.believe_unsigned(message) };
         match proof.verify(message) {
-            Ok(proven) => Ok(conclude(message, Some(proven))),
+            Ok(proven) => Ok(self.conclude(message, Some(proven))),
             Err(Doubt::Discard) => {
                 self.violated = true;
                 Err(Dropped::BadIntegrity)
@@ -127,7 +135,18 @@ impl Attempt {
     /// Before the first challenge nobody can vouch for anything, and only a refusal is believed: a success would have
     /// us use what who knows whom has granted.
     fn believe_unsigned<'m>(&mut self, message: Message<'m>) -> Result<Verdict<'m>, Dropped> {
-        if message.class() == Class::Error { Ok(conclude(message, None)) } else { self.violate() }
+        if message.class() == Class::Error { Ok(self.conclude(message, None)) } else { self.violate() }
+    }
+
+    fn conclude<'m>(&self, message: Message<'m>, proven: Option<Authenticated<Message<'m>>>) -> Verdict<'m> {
+        if let Some(kind) = message.unknown_required_but(self.understood).next() {
+            return Verdict::Failed(LoginError::UnknownAttribute(kind));
+        }
+        match (error_code(&message), proven) {
+            (Some(code), proven) => Verdict::Refused { code, proven },
+            (None, Some(proven)) if message.class() == Class::Success => Verdict::Granted(proven),
+            (None, _) => Verdict::Failed(LoginError::Lacks("ERROR-CODE")),
+        }
     }
 
     fn violate<'m>(&mut self) -> Result<Verdict<'m>, Dropped> {
@@ -163,15 +182,4 @@ impl Proof {
 /// The number and words of an error response.
 pub(super) fn error_code<'m>(message: &Message<'m>) -> Option<ErrorCode<'m>> {
     (message.class() == Class::Error).then(|| message.find()).flatten()
-}
-
-fn conclude<'m>(message: Message<'m>, proven: Option<Authenticated<Message<'m>>>) -> Verdict<'m> {
-    if let Some(kind) = message.unknown_required().next() {
-        return Verdict::Failed(LoginError::UnknownAttribute(kind));
-    }
-    match (error_code(&message), proven) {
-        (Some(code), proven) => Verdict::Refused { code, proven },
-        (None, Some(proven)) if message.class() == Class::Success => Verdict::Granted(proven),
-        (None, _) => Verdict::Failed(LoginError::Lacks("ERROR-CODE")),
-    }
 }

@@ -6,13 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ErrorCode, Family, Lifetime, MobilityTicket,
-    Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport, ReservationToken,
-    XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ConnectionId, ErrorCode, Family, Lifetime,
+    MobilityTicket, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport,
+    ReservationToken, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
     Builder, Chance, Class, EncodeError, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message,
-    Method, Need, Output, Password, Received, SocketId, TransactionId, Why,
+    Method, Need, Output, Password, Received, RequestId, SocketId, TransactionId, Why,
 };
 use floe_turn_client::{Client, Config, Credentials, Event, PeerData};
 
@@ -84,6 +84,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) at: Duration,
+    /// Not the client's own socket.
+    pub(crate) stream: Option<SocketId>,
     pub(crate) method: Method,
     pub(crate) id: TransactionId,
     pub(crate) bytes: Vec<u8>,
@@ -112,6 +114,11 @@ pub(crate) struct Server {
     pub(crate) allocated: bool,
     pub(crate) permissions: BTreeSet<IpAddr>,
     pub(crate) channels: BTreeMap<u16, SocketAddr>,
+    /// Connections with peers that wait for a stream, by their ids; the next id.
+    pub(crate) connections: BTreeMap<u32, SocketAddr>,
+    pub(crate) next_connection: u32,
+    /// Whether a nonce is good for the stream it was given on alone.
+    pub(crate) nonce_by_stream: bool,
     /// Given to who asks for mobility; every Refresh from elsewhere must bring it.
     pub(crate) ticket: Option<[u8; 8]>,
     pub(crate) asked: Vec<Asked>,
@@ -135,6 +142,9 @@ impl Server {
             allocated: false,
             permissions: BTreeSet::new(),
             channels: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 7000,
+            nonce_by_stream: false,
             ticket: None,
             asked: Vec::new(),
             faults: Vec::new(),
@@ -153,7 +163,14 @@ impl Server {
     }
 
     pub(crate) fn nonce(&self) -> String {
-        format!("{}{:08}", self.cookie, self.nonces)
+        self.nonce_on(None)
+    }
+
+    fn nonce_on(&self, stream: Option<SocketId>) -> String {
+        match stream.filter(|_| self.nonce_by_stream) {
+            Some(SocketId(stream)) => format!("{}{:08}-{stream}", self.cookie, self.nonces),
+            None => format!("{}{:08}", self.cookie, self.nonces),
+        }
     }
 
     /// Requests of one method, retransmissions included.
@@ -161,11 +178,11 @@ impl Server {
         self.asked.iter().filter(|asked| asked.method == method).collect()
     }
 
-    fn hear(&mut self, at: Duration, bytes: &[u8]) -> Option<Vec<u8>> {
+    fn hear(&mut self, at: Duration, stream: Option<SocketId>, bytes: &[u8]) -> Option<Vec<u8>> {
         let request = Message::decode(bytes).unwrap();
         assert_eq!(request.class(), Class::Request, "nothing else is sent without a send plan");
         let method = request.method();
-        self.asked.push(Asked { at, method, id: request.id(), bytes: bytes.into() });
+        self.asked.push(Asked { at, stream, method, id: request.id(), bytes: bytes.into() });
         let key = self.key(&request);
         let sha256 = request.has(PASSWORD_ALGORITHM);
         match self.take_fault(method) {
@@ -176,11 +193,11 @@ impl Server {
             }
             Some(Fault::Stale) => {
                 self.nonces += 1;
-                self.challenge(&request, ErrorCode::STALE_NONCE)
+                self.challenge(stream, &request, ErrorCode::STALE_NONCE)
             }
             Some(Fault::Challenge(realm, cookie)) => {
                 (self.realm, self.cookie) = (realm, cookie);
-                self.challenge(&request, ErrorCode::UNAUTHENTICATED)
+                self.challenge(stream, &request, ErrorCode::UNAUTHENTICATED)
             }
             Some(Fault::Refuse(code)) => Some(refuse(&request, code, Some((&key, sha256)))),
             Some(Fault::RefuseUnsigned(code)) => Some(refuse(&request, code, None)),
@@ -190,16 +207,22 @@ impl Server {
                 Some(finish(&request, Class::Success, Some((&key, sha256)), |b| b.attribute(&Strange)))
             }
             Some(Fault::Empty) => Some(finish(&request, Class::Success, Some((&key, sha256)), |b| b)),
-            None => self.answer(&request, &key, sha256),
+            None => self.answer(stream, &request, &key, sha256),
         }
     }
 
-    fn answer(&mut self, request: &Message<'_>, key: &Key, sha256: bool) -> Option<Vec<u8>> {
+    fn answer(
+        &mut self,
+        stream: Option<SocketId>,
+        request: &Message<'_>,
+        key: &Key,
+        sha256: bool,
+    ) -> Option<Vec<u8>> {
         if !request.has_integrity() || request.verify(key).is_err() {
-            return self.challenge(request, ErrorCode::UNAUTHENTICATED);
+            return self.challenge(stream, request, ErrorCode::UNAUTHENTICATED);
         }
-        if request.find() != Some(Nonce(&self.nonce())) {
-            return self.challenge(request, ErrorCode::STALE_NONCE);
+        if request.find() != Some(Nonce(&self.nonce_on(stream))) {
+            return self.challenge(stream, request, ErrorCode::STALE_NONCE);
         }
         let sealed = Some((key, sha256 || self.strong));
         match self.serve(request) {
@@ -214,7 +237,7 @@ impl Server {
         match request.method() {
             Method::ALLOCATE if self.allocated => return Err(437),
             Method::ALLOCATE => {
-                assert_eq!(request.find(), Some(RequestedTransport::UDP));
+                assert!(matches!(request.find(), Some(RequestedTransport(6 | 17))));
                 self.allocated = true;
             }
             _ if !self.allocated => return Err(437),
@@ -231,16 +254,32 @@ impl Server {
                 }
                 self.channels.insert(number, peer.unwrap());
             }
+            Method::CONNECT if self.connections.values().any(|known| Some(*known) == peer) => {
+                return Err(446);
+            }
+            Method::CONNECT => {
+                self.next_connection += 1;
+                self.connections.insert(self.next_connection, peer.unwrap());
+            }
+            Method::CONNECTION_BIND => {
+                let ConnectionId(id) = request.find().unwrap();
+                self.connections.remove(&id).ok_or(400_u16)?;
+            }
             other => panic!("{other} is no request"),
         }
         Ok(())
     }
 
-    fn challenge(&self, request: &Message<'_>, why: ErrorCode<'_>) -> Option<Vec<u8>> {
+    fn challenge(
+        &self,
+        stream: Option<SocketId>,
+        request: &Message<'_>,
+        why: ErrorCode<'_>,
+    ) -> Option<Vec<u8>> {
         Some(finish(request, Class::Error, None, |b| {
             b.attribute(&why)
                 .attribute(&Realm(self.realm))
-                .attribute(&Nonce(&self.nonce()))
+                .attribute(&Nonce(&self.nonce_on(stream)))
                 .maybe(self.algorithms.as_ref())
         }))
     }
@@ -326,6 +365,7 @@ fn grant(request: &Message<'_>, server: &Server, seal: Seal<'_>) -> Vec<u8> {
                 _ => server.lifetime,
             }))
         }
+        Method::CONNECT => b.attribute(&ConnectionId(server.next_connection)),
         _ => b,
     })
 }
@@ -347,12 +387,14 @@ pub(crate) struct World {
     pub(crate) place: SocketAddr,
     pub(crate) socket: SocketId,
     pub(crate) needs: Vec<Need>,
+    /// Streams to the server besides, as the host has opened them.
+    pub(crate) streams: BTreeSet<SocketId>,
     /// Requests that went elsewhere.
     pub(crate) strays: Vec<(SocketId, SocketAddr)>,
     pub(crate) now: Instant,
     pub(crate) waits: BTreeMap<Why, usize>,
     events: Vec<(Duration, Event)>,
-    on_the_way: Vec<(Instant, Vec<u8>)>,
+    on_the_way: Vec<(Instant, Option<SocketId>, Vec<u8>)>,
     wait: Option<Instant>,
     /// One of so many requests and answers is lost; zero loses none.
     loss: u32,
@@ -373,6 +415,7 @@ impl World {
             place: server_address(),
             socket: SOCKET,
             needs: Vec::new(),
+            streams: BTreeSet::new(),
             strays: Vec::new(),
             now,
             waits: BTreeMap::new(),
@@ -398,15 +441,15 @@ impl World {
     pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
-            let arrival = self.on_the_way.iter().map(|(when, _)| *when).min();
+            let arrival = self.on_the_way.iter().map(|(when, ..)| *when).min();
             let next = [arrival, self.wait].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             assert!(next >= self.now, "a wait that lies in the past");
             self.now = next;
-            match self.on_the_way.iter().position(|(when, _)| *when == next) {
+            match self.on_the_way.iter().position(|(when, ..)| *when == next) {
                 Some(first) => {
-                    let (_, bytes) = self.on_the_way.remove(first);
-                    let _ = self.hear(&bytes);
+                    let (_, stream, bytes) = self.on_the_way.remove(first);
+                    let _ = self.hear_from(stream.unwrap_or(self.socket), self.place, &bytes);
                 }
                 None => {
                     let _ = self.client.handle_input(self.now, Input::Timeout);
@@ -477,6 +520,30 @@ impl World {
         self.drain();
     }
 
+    pub(crate) fn connect(&mut self, peer: &str) {
+        self.client.connect(self.now, at(peer));
+        self.drain();
+    }
+
+    pub(crate) fn accept(&mut self, peer: &str) {
+        self.client.accept(self.now, at(peer));
+        self.drain();
+    }
+
+    /// The host has opened a stream.
+    pub(crate) fn open(&mut self, request: RequestId, socket: SocketId) {
+        self.streams.insert(socket);
+        let local = at("203.0.113.5:40001");
+        let _ = self.client.handle_input(self.now, Input::Opened { request, socket, local });
+        self.drain();
+    }
+
+    pub(crate) fn close(&mut self, socket: SocketId) -> Received<PeerData<'static>> {
+        let verdict = self.client.handle_input(self.now, Input::Closed { socket });
+        self.drain();
+        verdict
+    }
+
     pub(crate) fn release(&mut self) {
         self.client.release(self.now);
         self.drain();
@@ -488,13 +555,15 @@ impl World {
         self.wait = loop {
             match self.client.poll_output(&mut buf) {
                 Output::Transmit(datagram) => {
-                    if (datagram.socket, datagram.to) != (self.socket, self.place) {
+                    let stream = self.streams.get(&datagram.socket).copied();
+                    if (stream.unwrap_or(self.socket), self.place) != (datagram.socket, datagram.to) {
                         self.strays.push((datagram.socket, datagram.to));
                     } else if !self.is_lost()
-                        && let Some(answer) = self.server.hear(self.now - Instant::ORIGIN, datagram.bytes)
+                        && let Some(answer) =
+                            self.server.hear(self.now - Instant::ORIGIN, stream, datagram.bytes)
                         && !self.is_lost()
                     {
-                        self.on_the_way.push((self.now + 2 * LATENCY, answer));
+                        self.on_the_way.push((self.now + 2 * LATENCY, stream, answer));
                     }
                 }
                 Output::Need(need) => self.needs.push(need),
