@@ -37,7 +37,7 @@ pub(crate) struct FiveTuple {
 }
 
 /// What every allocation is subject to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) peers: PeerPolicy,
     pub(crate) limits: Limits,

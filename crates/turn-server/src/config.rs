@@ -148,7 +148,7 @@ impl Config {
 
     /// Relays to the peers that this policy allows.
     #[must_use]
-    pub const fn with_peers(mut self, peers: PeerPolicy) -> Self {
+    pub fn with_peers(mut self, peers: PeerPolicy) -> Self {
         self.peers = peers;
         self
     }

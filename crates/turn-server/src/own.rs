@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_public_relay_leads_to_other_relays_of_its_machine_only() {
-        let default = PeerPolicy::default();
-        let strict = own("192.0.2.9:3478", 50_000..=50_999, default);
+        let default = PeerPolicy::default;
+        let strict = own("192.0.2.9:3478", 50_000..=50_999, default());
         for (peer, expected) in [
             ("192.0.2.1:49999", true),
             ("192.0.2.1:50000", false),
@@ -117,9 +117,9 @@ mod tests {
         ] {
             assert_eq!(has(&strict, peer), expected, "{peer}");
         }
-        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default.with_own_host()), "192.0.2.1:53"));
-        assert!(!has(&own("192.0.2.9:3478", 0..=0, default), "192.0.2.1:53"), "the host chooses the ports");
+        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default().with_own_host()), "192.0.2.1:53"));
+        assert!(!has(&own("192.0.2.9:3478", 0..=0, default()), "192.0.2.1:53"), "the host chooses the ports");
         // Whoever opens loopback has opened the machine.
-        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default.with_loopback()), "127.0.0.1:53"));
+        assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default().with_loopback()), "127.0.0.1:53"));
     }
 }

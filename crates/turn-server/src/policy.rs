@@ -5,7 +5,10 @@
 //! ISATAP address is an address of its prefix and leads to an IPv4 one, so both are judged. 6to4 and Teredo addresses are
 //! refused whatever they hold (RFC 8656 §21.4).
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::Network;
 
 /// Which peers may be relayed to, judged by the address they stand for in whatever form it is written.
 ///
@@ -18,8 +21,10 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// assert!(!policy.allows("::ffff:127.0.0.1".parse().unwrap()));
 /// assert!(policy.with_loopback().allows("::1".parse().unwrap()));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerPolicy {
+    /// What is said of some networks, and counts more than what is said of kinds.
+    rules: Vec<(Network, bool)>,
     loopback: bool,
     private: bool,
     link_local: bool,
@@ -30,26 +35,53 @@ impl PeerPolicy {
     /// Public unicast addresses only; the default.
     #[must_use]
     pub const fn public_only() -> Self {
-        Self { loopback: false, private: false, link_local: false, own_host: false }
+        Self { rules: Vec::new(), loopback: false, private: false, link_local: false, own_host: false }
     }
 
     /// Loopback, private and link-local ones too. For tests and demos: such a relay reaches everything its
     /// host can reach.
     #[must_use]
     pub const fn allow_all_for_tests() -> Self {
-        Self { loopback: true, private: true, link_local: true, own_host: true }
+        Self { rules: Vec::new(), loopback: true, private: true, link_local: true, own_host: true }
     }
 
     /// Private addresses too, for a relay inside of the network that it serves.
     #[must_use]
-    pub const fn with_private(self) -> Self {
+    pub fn with_private(self) -> Self {
         Self { private: true, ..self }
     }
 
     /// Loopback addresses too.
     #[must_use]
-    pub const fn with_loopback(self) -> Self {
+    pub fn with_loopback(self) -> Self {
         Self { loopback: true, ..self }
+    }
+
+    /// These peers too, whatever their kind, but for addresses that are nobody's and those of groups. Of several networks
+    /// that an address is in, the smallest counts, and of two that are the same the one that forbids.
+    ///
+    /// ```
+    /// use floe_turn_server::PeerPolicy;
+    ///
+    /// let policy = PeerPolicy::public_only()
+    ///     .allowing("10.1.0.0/16".parse().unwrap())
+    ///     .denying("10.1.2.0/24".parse().unwrap())
+    ///     .denying("203.0.113.0/24".parse().unwrap());
+    /// let allows = |ip: &str| policy.allows(ip.parse().unwrap());
+    /// assert!(allows("10.1.1.1") && allows("::ffff:10.1.1.1") && allows("198.51.100.7"));
+    /// assert!(!allows("10.1.2.3") && !allows("10.2.0.1") && !allows("203.0.113.7"));
+    /// ```
+    #[must_use]
+    pub fn allowing(mut self, network: Network) -> Self {
+        self.rules.push((network, true));
+        self
+    }
+
+    /// None of these peers, whatever their kind.
+    #[must_use]
+    pub fn denying(mut self, network: Network) -> Self {
+        self.rules.push((network, false));
+        self
     }
 
     /// Other programs of the relay's own host too, such as a media server beside it.
@@ -58,7 +90,7 @@ impl PeerPolicy {
     /// [`Config::relay_ports`](crate::Config::relay_ports) is no peer, for what listens there may trust its own address.
     /// The addresses that the server itself listens on never are.
     #[must_use]
-    pub const fn with_own_host(self) -> Self {
+    pub fn with_own_host(self) -> Self {
         Self { own_host: true, ..self }
     }
 
@@ -70,12 +102,31 @@ impl PeerPolicy {
 
     /// Whether this address may be relayed to; see [`Self::with_own_host`] for what else there is to it.
     #[must_use]
-    pub const fn allows(&self, peer: IpAddr) -> bool {
-        self.allows_kind(Kind::of(peer))
-            && match behind_isatap(peer) {
-                Some(inner) => self.allows_kind(Kind::of_v4(inner)),
-                None => true,
-            }
+    pub fn allows(&self, peer: IpAddr) -> bool {
+        self.allows_form(peer) && behind_isatap(peer).is_none_or(|inner| self.allows_form(inner.into()))
+    }
+
+    fn allows_form(&self, peer: IpAddr) -> bool {
+        let kind = Kind::of(peer);
+        match self.rule(peer) {
+            Some(is_allowed) => is_allowed && kind != Kind::NoPeer,
+            None => self.allows_kind(kind),
+        }
+    }
+
+    /// What is said of the smallest network that an address is in, in its own form or as the IPv4 address in it.
+    fn rule(&self, peer: IpAddr) -> Option<bool> {
+        let inner = match peer {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => embedded_v4(ip).map(IpAddr::V4),
+        };
+        let is_in =
+            |network: &Network| network.contains(peer) || inner.is_some_and(|ip| network.contains(ip));
+        let fitting = self.rules.iter().filter(|(network, _)| is_in(network));
+        // A prefix of IPv6 counts the bits before the IPv4 address too.
+        let size =
+            |network: &Network| 128 - u32::from(network.prefix()) - if network.is_v4() { 96 } else { 0 };
+        fitting.min_by_key(|(network, allowed)| (size(network), *allowed)).map(|(_, allowed)| *allowed)
     }
 
     const fn allows_kind(&self, kind: Kind) -> bool {
@@ -215,12 +266,12 @@ mod tests {
 
     #[test]
     fn an_isatap_address_is_allowed_where_its_prefix_and_its_end_both_are() {
-        let allowed = |policy: PeerPolicy, text: &str| policy.allows(text.parse().unwrap());
+        let allowed = |policy: &PeerPolicy, text: &str| policy.allows(text.parse().unwrap());
         let default = PeerPolicy::default();
         for form in ["5efe", "200:5efe"] {
-            assert!(allowed(default, &format!("2001:db8::{form}:8.8.8.8")));
+            assert!(allowed(&default, &format!("2001:db8::{form}:8.8.8.8")));
             for inner in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0"] {
-                assert!(!allowed(default, &format!("2001:db8::{form}:{inner}")), "{inner}");
+                assert!(!allowed(&default, &format!("2001:db8::{form}:{inner}")), "{inner}");
             }
             for prefix in [
                 "ff02::",
@@ -241,15 +292,50 @@ mod tests {
             ] {
                 let zero = if prefix.ends_with("::") || form.starts_with("200") { "" } else { "0:" };
                 let disguise = format!("{prefix}{zero}{form}:8.8.8.8");
-                assert!(!allowed(default, &disguise), "{disguise}");
+                assert!(!allowed(&default, &disguise), "{disguise}");
             }
-            let everything = PeerPolicy::allow_all_for_tests();
-            assert!(allowed(everything, &format!("fe80::{form}:10.0.0.1")));
-            assert!(!allowed(default.with_private(), &format!("fe80::{form}:10.0.0.1")));
-            assert!(allowed(default.with_private(), &format!("fd00::{form}:10.0.0.1")));
-            assert!(!allowed(everything, &format!("ff02::{form}:8.8.8.8")));
-            assert!(!allowed(everything, &format!("fd00::{form}:224.0.0.1")));
+            let (everything, private) =
+                (PeerPolicy::allow_all_for_tests(), PeerPolicy::default().with_private());
+            assert!(allowed(&everything, &format!("fe80::{form}:10.0.0.1")));
+            assert!(!allowed(&private, &format!("fe80::{form}:10.0.0.1")));
+            assert!(allowed(&private, &format!("fd00::{form}:10.0.0.1")));
+            assert!(!allowed(&everything, &format!("ff02::{form}:8.8.8.8")));
+            assert!(!allowed(&everything, &format!("fd00::{form}:224.0.0.1")));
         }
+    }
+
+    #[test]
+    fn the_smallest_network_decides_whatever_the_form_of_an_address() {
+        let policy = PeerPolicy::public_only()
+            .allowing("10.0.0.0/8".parse().unwrap())
+            .denying("10.1.0.0/16".parse().unwrap())
+            .allowing("10.1.1.0/24".parse().unwrap())
+            .allowing("10.1.1.1".parse().unwrap())
+            .denying("10.1.1.1".parse().unwrap())
+            .denying("8.0.0.0/8".parse().unwrap())
+            .allowing("fd00:1::/32".parse().unwrap())
+            .allowing("0.0.0.0/0".parse().unwrap())
+            .allowing("::/0".parse().unwrap());
+        for (v4, expected) in [
+            ("10.0.0.1", true),
+            ("10.1.0.1", false),
+            ("10.1.1.2", true),
+            ("10.1.1.1", false),
+            ("8.8.8.8", false),
+            ("9.9.9.9", true),
+            ("127.0.0.1", true),
+            ("224.0.0.1", false),
+            ("0.0.0.0", false),
+            ("255.255.255.255", false),
+        ] {
+            for prefix in ["", "::ffff:", "::ffff:0:", "64:ff9b::"] {
+                let peer = format!("{prefix}{v4}").parse().unwrap();
+                assert_eq!(policy.allows(peer), expected, "{peer}");
+            }
+        }
+        let allows = |text: &str| policy.allows(text.parse().unwrap());
+        assert!(allows("fd00:1::1") && allows("fd00:2::1") && allows("2001:db8::5efe:10.0.0.1"));
+        assert!(!allows("2001:db8::5efe:8.8.8.8") && !allows("ff02::1") && !allows("2002:a00:1::1"));
     }
 
     #[test]

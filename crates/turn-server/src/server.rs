@@ -82,7 +82,7 @@ impl Server {
             now,
             auth,
             terms: Terms {
-                peers: config.peers,
+                peers: config.peers.clone(),
                 limits: config.limits,
                 default_lifetime: config.default_lifetime,
                 max_lifetime: config.max_lifetime,

@@ -253,7 +253,7 @@ fn the_server_and_what_runs_beside_it_are_no_peers() {
 #[test]
 fn a_demo_may_open_loopback_and_private_networks() {
     let demo = PeerPolicy::allow_all_for_tests();
-    let mut world = World::with(config().with_peers(demo));
+    let mut world = World::with(config().with_peers(demo.clone()));
     let mut alice = Client::alice();
     alice.allocate(&mut world);
     for peer in ["127.0.0.1:80", "10.0.0.1:80", "169.254.1.1:80", "198.51.100.7:80"] {
