@@ -136,6 +136,8 @@ fn a_restart_and_a_removal_are_written_as_their_rules_have_them() {
 fn a_later_offer_repeats_what_was_told_and_adds_to_it() {
     let (alice, all) = (Side::new(1), candidates());
     let first = LocalSession { candidates: &all[..1], pacing: Some(50), ..alice.session() };
+    let again = first.next().offer("0").unwrap();
+    assert_eq!(again, first.offer("0").unwrap().replace("o=- 4611 0 ", "o=- 4611 1 "));
     let later = LocalSession { candidates: &all, end_of_candidates: true, ..first.next() };
     let (first, later) = (first.offer("0").unwrap(), later.offer("0").unwrap());
     assert_eq!(check_next_offer(&parse(&first), &parse(&later)), Ok(vec![Change::None]));

@@ -295,7 +295,9 @@ proptest! {
     #[test]
     fn line_ends_mean_nothing(text in damaged_descriptions(), last: bool) {
         let bare = text.replace("\r\n", "\n");
-        let bare = if last { &bare[..] } else { bare.trim_end_matches('\n') };
+        // An empty last line is one, and not the end of the line in front.
+        let endless = bare.strip_suffix('\n').filter(|rest| !last && !rest.ends_with('\n'));
+        let bare = endless.unwrap_or(&bare);
         let (full, bare) = (SessionDescription::parse(&text), SessionDescription::parse(bare));
         match (full, bare) {
             (Ok(full), Ok(bare)) => prop_assert_eq!(format!("{full:?}"), format!("{bare:?}")),
