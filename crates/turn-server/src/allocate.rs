@@ -204,7 +204,8 @@ impl Server {
         let Some(id) = self.allocations.of_request(request) else { return false };
         let Some(opening) = self.allocations.opening_mut(id) else { return false };
         let ip = if local.ip().is_unspecified() { opening.bind.ip() } else { local.ip() };
-        let opened = Relayed { socket, address: SocketAddr::new(ip, local.port()), bound: opening.bind };
+        let local = SocketAddr::new(ip, local.port());
+        let opened = Relayed { socket, local, address: self.own.external(local), bound: opening.bind };
         match (opening.first, &opening.wish.beside) {
             (None, _) if opening.wish.parity == Parity::Even && !local.port().is_multiple_of(2) => {
                 self.outbox.push_back(Queued::Need(Need::Close { socket }));
@@ -239,7 +240,7 @@ impl Server {
         let Some(first) = opening.first else { return };
         let is_tcp = opening.wish.is_tcp;
         let bind = match opening.wish.beside.clone() {
-            Beside::NextPort => self.ports.take_next(first.address),
+            Beside::NextPort => self.ports.take_next(first.local),
             Beside::Other(relays) => {
                 let ip = self.pick(&relays);
                 ip.and_then(|ip| self.ports.take(&mut self.chance, ip, Parity::Any, tried))
@@ -263,9 +264,9 @@ impl Server {
             // Another pair of ports may be free.
             Beside::NextPort => {
                 let Some(first) = opening.first.take() else { return };
-                opening.tried.push(first.address.port());
+                opening.tried.push(first.local.port());
                 self.give_back(first);
-                self.open_another(id, first.address.ip());
+                self.open_another(id, first.local.ip());
             }
             _ => {
                 opening.wish.beside = Beside::Missing(ErrorCode::INSUFFICIENT_CAPACITY);

@@ -106,6 +106,8 @@ pub(crate) enum Beside {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Relayed {
     pub(crate) socket: SocketId,
+    /// What the host sees.
+    pub(crate) local: SocketAddr,
     /// What peers see.
     pub(crate) address: SocketAddr,
     /// What the table of ports knows it by.

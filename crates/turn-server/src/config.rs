@@ -35,6 +35,9 @@ pub struct Config {
     pub software: Option<String>,
     /// Addresses that relayed sockets are bound to; a family without one is answered with 440.
     pub relay_addresses: Vec<IpAddr>,
+    /// What peers are told instead of some of these addresses, where a NAT translates one to one between the relay and
+    /// the world, as it does for most machines that are rented.
+    pub external: BTreeMap<IpAddr, IpAddr>,
     /// Ports of relayed sockets. `0..=0` leaves the choice to the host.
     pub relay_ports: RangeInclusive<u16>,
     /// Who may allocate.
@@ -75,6 +78,7 @@ impl Config {
             realm: realm.into(),
             software: None,
             relay_addresses: Vec::new(),
+            external: BTreeMap::new(),
             relay_ports: DEFAULT_RELAY_PORTS,
             users: Users::new(),
             secrets: Vec::new(),
@@ -137,6 +141,13 @@ impl Config {
     pub fn with_relay(mut self, ip: IpAddr) -> Self {
         self.relay_addresses.push(ip);
         self
+    }
+
+    /// Relays from the address `local`, which the world knows as `external`, of the same family.
+    #[must_use]
+    pub fn with_relay_behind(mut self, local: IpAddr, external: IpAddr) -> Self {
+        self.external.insert(local, external);
+        self.with_relay(local)
     }
 
     /// Relays from these ports.

@@ -159,8 +159,7 @@ impl Server {
         if self.own.has(peer) {
             return Err(ErrorCode::FORBIDDEN.into());
         }
-        let bind =
-            held.relayed(Family::of(peer.ip())).ok_or(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH)?.address;
+        let bind = held.relayed(Family::of(peer.ip())).ok_or(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH)?.local;
         if self.connections.count(allocation) >= self.terms.limits.connections {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         }

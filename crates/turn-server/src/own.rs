@@ -17,6 +17,8 @@ pub(crate) struct Own {
     /// Streams that clients have opened.
     pub(crate) connections: BTreeMap<SocketId, Transport>,
     pub(crate) relays: Vec<IpAddr>,
+    /// What the world knows some of them as.
+    external: BTreeMap<IpAddr, IpAddr>,
     relay_ports: RangeInclusive<u16>,
     peers: PeerPolicy,
 }
@@ -24,10 +26,18 @@ pub(crate) struct Own {
 impl Own {
     pub(crate) const fn new(
         relays: Vec<IpAddr>,
+        external: BTreeMap<IpAddr, IpAddr>,
         relay_ports: RangeInclusive<u16>,
         peers: PeerPolicy,
     ) -> Self {
-        Self { listeners: BTreeMap::new(), connections: BTreeMap::new(), relays, relay_ports, peers }
+        Self {
+            listeners: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            relays,
+            external,
+            relay_ports,
+            peers,
+        }
     }
 
     /// Whether clients speak here.
@@ -38,6 +48,12 @@ impl Own {
     /// Whether what leaves here goes into a stream.
     pub(crate) fn is_stream(&self, socket: SocketId) -> bool {
         self.connections.get(&socket).is_some_and(|transport| transport.is_stream())
+    }
+
+    /// What peers see of a relayed socket.
+    pub(crate) fn external(&self, local: SocketAddr) -> SocketAddr {
+        let ip = self.external.get(&local.ip()).filter(|ip| ip.is_ipv4() == local.is_ipv4());
+        SocketAddr::new(ip.copied().unwrap_or_else(|| local.ip()), local.port())
     }
 
     /// The addresses of this family that relayed sockets are bound to.
@@ -54,7 +70,7 @@ impl Own {
     /// no allocation can have.
     pub(crate) fn has(&self, peer: SocketAddr) -> bool {
         let (ip, port) = (peer.ip(), peer.port());
-        let relays = self.relays.contains(&ip);
+        let relays = self.relays.contains(&ip) || self.external.values().any(|external| *external == ip);
         let heard = |local: &SocketAddr| {
             local.port() == port
                 && (local.ip() == ip || local.ip().is_unspecified() && (relays || ip.is_loopback()))
@@ -73,7 +89,7 @@ mod tests {
 
     fn own(listen: &str, ports: RangeInclusive<u16>, peers: PeerPolicy) -> Own {
         let relays = ["192.0.2.1", "2001:db8::1", "127.0.0.1"].map(|ip| ip.parse().unwrap());
-        let mut own = Own::new(relays.into(), ports, peers);
+        let mut own = Own::new(relays.into(), BTreeMap::new(), ports, peers);
         own.listeners.insert(SocketId(0), listen.parse().unwrap());
         own
     }

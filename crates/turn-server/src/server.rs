@@ -91,7 +91,7 @@ impl Server {
                 dont_fragment: config.dont_fragment,
             },
             software: config.software.map(|software| software.chars().take(MAX_SOFTWARE).collect()),
-            own: Own::new(relays, config.relay_ports.clone(), config.peers),
+            own: Own::new(relays, config.external, config.relay_ports.clone(), config.peers),
             behaviour: Behaviour::default(),
             closed: false,
             drained_to: None,

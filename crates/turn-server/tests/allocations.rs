@@ -518,3 +518,23 @@ fn the_same_seed_and_inputs_give_the_same_life() {
     };
     assert_eq!(life(), life());
 }
+
+#[test]
+fn a_relay_behind_a_nat_tells_the_address_that_the_world_knows() {
+    let (local, external) = ("10.0.0.7".parse().unwrap(), "198.51.100.9".parse().unwrap());
+    let config =
+        Config::new(support::REALM).with_user("alice", "wonderland").with_relay_behind(local, external);
+    let mut world = World::with(config);
+    world.opens = false;
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    let request = alice.signed(Method::ALLOCATE, udp);
+    assert_eq!(world.datagram(V4, alice.address, &request), Received::Consumed);
+    let [(_, bind)] = world.needs[..] else { panic!("{:?}", world.needs) };
+    assert_eq!(bind.ip(), local);
+    world.meet_needs();
+    let [answer] = &world.take_sent(alice.address)[..] else { panic!("one answer") };
+    assert_eq!(relayed(&answer.bytes), std::net::SocketAddr::new(external, bind.port()));
+    // What listens beside the relay has the address of the world too.
+    assert_eq!(alice.bind(&mut world, 0x4000, "198.51.100.9:22"), 403);
+}
