@@ -141,9 +141,9 @@ pub enum Rule {
     /// RFC 9429 section 5.10: only an offer begins a restart.
     #[error("ice-ufrag and ice-pwd are new, and the offer has no restart")]
     UnofferedRestart,
-    /// RFC 8842 section 6: roles, fingerprints and tls-id change with a restart only, for a new association needs new
-    /// candidates.
-    #[error("setup, fingerprint or tls-id asks for a new association without a restart")]
+    /// RFC 8842 sections 5.1 and 6: roles, fingerprints and tls-id change with a restart only, or without ICE with the
+    /// address, for a new association needs to be told from the old one.
+    #[error("setup, fingerprint or tls-id asks for a new association without a restart or a new address")]
     DtlsWithoutRestart,
     /// RFC 8841 section 10.3: a new port of SCTP is answered by a new one.
     #[error("the new sctp-port is answered by the old one")]
