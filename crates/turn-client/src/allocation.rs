@@ -62,6 +62,7 @@ pub(crate) enum Allocation {
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) grant: Grant,
+    granted_at: Instant,
     expires_at: Instant,
     refresh: Refresh,
     silent: bool,
@@ -148,7 +149,7 @@ impl Live {
     fn new(now: Instant, grant: Grant, chance: &mut Chance) -> Self {
         let lifetime = grant.lifetime;
         let refresh = Refresh::At(now + refresh_after(lifetime, chance));
-        Self { expires_at: now + lifetime, refresh, silent: false, grant }
+        Self { expires_at: now + lifetime, refresh, silent: false, grant, granted_at: now }
     }
 }
 
@@ -163,7 +164,9 @@ impl Allocation {
         let Self::Live(live) = self else { return };
         let lifetime = answer.find().map_or(live.grant.lifetime, |Lifetime(lifetime)| lifetime);
         let ticket = ticket(answer).or_else(|| live.grant.ticket.take());
-        *live = Live::new(now, Grant { lifetime, ticket, ..live.grant.clone() }, chance);
+        let granted_at = live.granted_at;
+        let refreshed = Live::new(now, Grant { lifetime, ticket, ..live.grant.clone() }, chance);
+        *live = Live { granted_at, ..refreshed };
     }
 
     /// The host has gone to another address. Whether a Refresh from there brings the allocation along.
@@ -235,6 +238,11 @@ impl Allocation {
     /// Whether its time has run out without a refresh.
     pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.live().is_some_and(|live| live.expires_at <= now)
+    }
+
+    /// Whether there was none yet at that moment, or is none now.
+    pub(crate) fn is_later_than(&self, moment: Instant) -> bool {
+        self.live().is_none_or(|live| moment < live.granted_at)
     }
 
     /// The allocation, if it is held.

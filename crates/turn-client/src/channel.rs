@@ -1,12 +1,12 @@
 //! Channels: numbers that stand for peers, and how long each number is taken (RFC 8656 §12).
 //!
 //! ```text
-//!   Wanted ──allocation is there──▶ Binding ──success──▶ Bound ──9 min──▶ Refreshing
-//!     ▲                                │                  │  ▲               │  │
-//!     │                                │                  │  └────success────┘  │
-//!     │                                ▼                  ▼                     │
-//!     └──wanted again, same number── resting ◀──refused, given up───────────────┘
-//!                                      └──expired, and 5 min have passed──▶ the number is free
+//!   Wanted ──allocation is asked for──▶ Binding ──success──▶ Bound ──9 min──▶ Refreshing
+//!     ▲                                │  │  ▲                │  ▲               │  │
+//!     │     before there was one: Deferred ◀─┴─▶ there is one │  └────success────┘  │
+//!     │                                   ▼                   ▼                     │
+//!     └──wanted again, same number──── resting ◀──refused, given up─────────────────┘
+//!                                         └──expired, and 5 min have passed──▶ the number is free
 //! ```
 //!
 //! A number and a peer that the server may still have bound to each other are never bound to others: not while
@@ -39,9 +39,16 @@ struct Channel {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Wanted,
+    /// Asked for too early.
+    Deferred,
     Binding,
-    Bound { refresh_at: Instant, until: Instant },
-    Refreshing { until: Instant },
+    Bound {
+        refresh_at: Instant,
+        until: Instant,
+    },
+    Refreshing {
+        until: Instant,
+    },
 }
 
 /// A number that is no longer kept, and that the server may still have bound.
@@ -97,6 +104,13 @@ impl Channels {
         self.kept.values_mut().for_each(|channel| channel.state = State::Wanted);
     }
 
+    /// It was asked for before there was an allocation, and is to be asked for again once there is.
+    pub(crate) fn defer(&mut self, peer: SocketAddr) {
+        if let Some(channel) = self.kept.get_mut(&peer) {
+            channel.state = State::Deferred;
+        }
+    }
+
     /// What was asked for is to be asked for again: nobody will hear the answer.
     pub(crate) fn ask_again(&mut self, now: Instant) {
         for channel in self.kept.values_mut() {
@@ -115,11 +129,13 @@ impl Channels {
         self.numbers.clear();
     }
 
-    /// The next peer and number for which ChannelBind is due; to be called until there is none.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(SocketAddr, ChannelNumber)> {
+    /// The next peer and number for which ChannelBind is due, now that there is an allocation or one is asked for; to be
+    /// called until there is none.
+    pub(crate) fn take_due(&mut self, now: Instant, is_live: bool) -> Option<(SocketAddr, ChannelNumber)> {
         self.kept.iter_mut().find_map(|(peer, channel)| {
             channel.state = match channel.state {
                 State::Wanted => State::Binding,
+                State::Deferred if is_live => State::Binding,
                 State::Bound { refresh_at, until } if refresh_at <= now => State::Refreshing { until },
                 _ => return None,
             };
@@ -161,7 +177,7 @@ impl Channels {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let refresh_at = |channel: &Channel| match channel.state {
             State::Bound { refresh_at, .. } => Some(refresh_at),
-            State::Wanted | State::Binding | State::Refreshing { .. } => None,
+            State::Wanted | State::Deferred | State::Binding | State::Refreshing { .. } => None,
         };
         self.kept.values().filter_map(refresh_at).min()
     }
@@ -191,7 +207,7 @@ impl Channel {
     fn is_bound(&self, now: Instant) -> bool {
         match self.state {
             State::Bound { until, .. } | State::Refreshing { until } => now < until,
-            State::Wanted | State::Binding => false,
+            State::Wanted | State::Deferred | State::Binding => false,
         }
     }
 
@@ -199,7 +215,7 @@ impl Channel {
     fn rest(&self, now: Instant) -> Resting {
         let expires_at = match self.state {
             State::Wanted => now,
-            State::Binding | State::Refreshing { .. } => now + LIFETIME,
+            State::Deferred | State::Binding | State::Refreshing { .. } => now + LIFETIME,
             State::Bound { until, .. } => until,
         };
         Resting { number: self.number, free_at: expires_at + COOL_DOWN }
@@ -232,7 +248,7 @@ mod tests {
         let mut chance = Chance::new([1; 32]);
         let mut channels = Channels::new(&mut chance);
         assert!(channels.keep(at(0), PEER));
-        let (_, number) = channels.take_due(at(0)).unwrap();
+        let (_, number) = channels.take_due(at(0), true).unwrap();
         (channels, number, chance)
     }
 
@@ -256,7 +272,7 @@ mod tests {
         let mut another = |port, now| {
             channels.next = number;
             assert!(channels.keep(now, SocketAddr::new(PEER.ip(), port)));
-            channels.take_due(now).unwrap().1
+            channels.take_due(now, true).unwrap().1
         };
         assert_ne!(another(10, at(929)), number);
         assert_eq!(another(11, at(930)), number);

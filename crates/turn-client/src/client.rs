@@ -423,6 +423,7 @@ impl Client {
                 self.heard_at = self.now;
                 self.handle_granted(&request, &message);
             }
+            Answer::Failed(_) if self.defer(request.task, request.started()) => {}
             Answer::Failed(failure) => self.handle_failed(request.task, failure),
         }
         Ok(Received::Consumed)
@@ -513,6 +514,8 @@ impl Client {
             (Failure::Refused(Refusal { code: ALLOCATION_MISMATCH, .. }, _), ..) if !self.cleared => {
                 self.cleared = true;
                 self.allocation = Allocation::Clearing;
+                // What was asked for besides went to the old one.
+                self.forget_answers();
                 self.ask(Task::Delete);
             }
             (_, _, Some(rest)) => self.rest(rest),
@@ -525,7 +528,7 @@ impl Client {
 
     /// Leaves the server alone for a while.
     fn rest(&mut self, rest: Duration) {
-        self.requests.clear();
+        self.forget_answers();
         self.allocation = Allocation::Resting { until: self.now + rest };
     }
 
@@ -607,7 +610,7 @@ impl Client {
     fn ask_elsewhere(&mut self, Elsewhere { to, domain }: Elsewhere) {
         self.config.server = to;
         self.config.server_name = domain.or_else(|| self.config.server_name.take());
-        self.requests.clear();
+        self.forget_answers();
         self.requests.login().start_elsewhere();
         self.tell(Event::Redirected { to });
         self.ask(Task::Allocate);
@@ -615,13 +618,18 @@ impl Client {
 
     /// Asks for what was lost, or for what an answer will not come to.
     fn allocate_anew(&mut self) {
-        self.requests.clear();
+        self.forget_answers();
         self.requests.login().start_anew();
-        self.permissions.start_anew();
-        self.channels.start_anew();
         self.cleared = false;
         self.allocation = Allocation::Asking;
         self.ask(Task::Allocate);
+    }
+
+    /// No answer counts any more, and what was granted neither.
+    fn forget_answers(&mut self) {
+        self.requests.clear();
+        self.permissions.start_anew();
+        self.channels.start_anew();
     }
 
     fn handle_grant(&mut self, rtt: Option<Duration>, answer: &Message<'_>) {
@@ -728,6 +736,7 @@ impl Client {
         while let Some(due) = self.requests.next_due(self.now) {
             match due {
                 Due::Resend(id) => self.queue.push_back(Queued::Request(id)),
+                Due::TimedOut { task, since, .. } if self.defer(task, since) => {}
                 Due::TimedOut { task, violated: false, since } if self.may_answer_yet(task, since) => {
                     self.ask(task);
                 }
@@ -741,16 +750,42 @@ impl Client {
         if self.allocation.take_refresh(self.now) {
             self.ask(Task::Refresh);
         }
-        while self.allocation.live().is_some() {
-            let Some(peer) = self.permissions.take_due(self.now) else { break };
-            self.ask(Task::Permit(peer));
-        }
-        while self.allocation.live().is_some() {
-            let Some((peer, channel)) = self.channels.take_due(self.now) else { break };
-            self.ask(Task::Bind { peer, channel });
-        }
+        self.advance_peers();
         self.advance_connections();
         self.wait = self.next_wait();
+    }
+
+    /// Asks for permissions and channels, and does not wait for the allocation where a request for it is under way that
+    /// will be granted: that saves a round trip. Where the server hears of them first, it says 437, and they are deferred.
+    fn advance_peers(&mut self) {
+        while let Some(is_live) = self.asks_for_peers() {
+            let Some(peer) = self.permissions.take_due(self.now, is_live) else { break };
+            self.ask(Task::Permit(peer));
+        }
+        while let Some(is_live) = self.asks_for_peers() {
+            let Some((peer, channel)) = self.channels.take_due(self.now, is_live) else { break };
+            self.ask(Task::Bind { peer, channel });
+        }
+    }
+
+    /// Whether there is an allocation; none if it is not even as good as there.
+    fn asks_for_peers(&self) -> Option<bool> {
+        match self.allocation {
+            Allocation::Live(_) => Some(true),
+            Allocation::Asking if self.requests.is_allocating() => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Asks again once there is an allocation, if this was asked for before there was one.
+    fn defer(&mut self, task: Task, asked_at: Instant) -> bool {
+        let is_early = self.allocation.is_later_than(asked_at);
+        match task {
+            Task::Permit(peer) if is_early => self.permissions.defer(peer),
+            Task::Bind { peer, .. } if is_early => self.channels.defer(peer),
+            _ => return false,
+        }
+        true
     }
 
     /// A request went without an answer. If the server answered others meanwhile, it is the network that took them;

@@ -1,10 +1,11 @@
 //! Permissions: which peers the server lets through, by address alone (RFC 8656 §9, §10).
 //!
 //! ```text
-//!   Wanted ──allocation is there──▶ Installing ──success──▶ Installed ──4 min──▶ Refreshing
-//!                                       │                       ▲                  │   │
-//!                                       │                       └─────success──────┘   │
-//!                                       └──────────────────refused─────────▶ forgotten ◀┘
+//!   Wanted ──allocation is asked for──▶ Installing ──success──▶ Installed ──4 min──▶ Refreshing
+//!                                        │  │  ▲                    ▲                  │   │
+//!         before there was an allocation ▼  │  │ there is one       └─────success──────┘   │
+//!                                     Deferred ┘
+//!                                           └──────────────refused─────────▶ forgotten ◀───┘
 //! ```
 
 use alloc::collections::BTreeMap;
@@ -24,9 +25,16 @@ pub(crate) struct Permissions {
 #[derive(Clone, Copy, Debug)]
 enum Permission {
     Wanted,
+    /// Asked for too early.
+    Deferred,
     Installing,
-    Installed { refresh_at: Instant, until: Instant },
-    Refreshing { until: Instant },
+    Installed {
+        refresh_at: Instant,
+        until: Instant,
+    },
+    Refreshing {
+        until: Instant,
+    },
 }
 
 impl Permissions {
@@ -49,6 +57,13 @@ impl Permissions {
         self.kept.values_mut().for_each(|permission| *permission = Permission::Wanted);
     }
 
+    /// It was asked for before there was an allocation, and is to be asked for again once there is.
+    pub(crate) fn defer(&mut self, peer: IpAddr) {
+        if let Some(permission) = self.kept.get_mut(&peer) {
+            *permission = Permission::Deferred;
+        }
+    }
+
     /// What was asked for is to be asked for again: nobody will hear the answer.
     pub(crate) fn ask_again(&mut self, now: Instant) {
         for permission in self.kept.values_mut() {
@@ -65,11 +80,13 @@ impl Permissions {
         self.kept.clear();
     }
 
-    /// The next peer for which CreatePermission is due; to be called until there is none.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<IpAddr> {
+    /// The next peer for which CreatePermission is due, now that there is an allocation or one is asked for; to be called
+    /// until there is none.
+    pub(crate) fn take_due(&mut self, now: Instant, is_live: bool) -> Option<IpAddr> {
         self.kept.iter_mut().find_map(|(peer, permission)| {
             *permission = match *permission {
                 Permission::Wanted => Permission::Installing,
+                Permission::Deferred if is_live => Permission::Installing,
                 Permission::Installed { refresh_at, until } if refresh_at <= now => {
                     Permission::Refreshing { until }
                 }
@@ -105,7 +122,10 @@ impl Permissions {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let refresh_at = |permission: &Permission| match *permission {
             Permission::Installed { refresh_at, .. } => Some(refresh_at),
-            Permission::Wanted | Permission::Installing | Permission::Refreshing { .. } => None,
+            Permission::Wanted
+            | Permission::Deferred
+            | Permission::Installing
+            | Permission::Refreshing { .. } => None,
         };
         self.kept.values().filter_map(refresh_at).min()
     }
@@ -114,7 +134,7 @@ impl Permissions {
 impl Permission {
     fn is_active(&self, now: Instant) -> bool {
         match *self {
-            Self::Wanted | Self::Installing => false,
+            Self::Wanted | Self::Deferred | Self::Installing => false,
             Self::Installed { until, .. } | Self::Refreshing { until } => now < until,
         }
     }

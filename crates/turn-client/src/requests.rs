@@ -143,6 +143,12 @@ impl Requests {
         self.login.is_challenged()
     }
 
+    /// Whether an allocation is being asked for by who we are.
+    pub(crate) fn is_allocating(&self) -> bool {
+        let allocates = |request: &Request| request.task == Task::Allocate && request.attempt.is_signed();
+        self.under_way.values().any(allocates)
+    }
+
     /// Writes a request, to be sent at once.
     pub(crate) fn start(
         &mut self,
@@ -231,6 +237,11 @@ impl Requests {
 }
 
 impl Request {
+    /// When it first went out.
+    pub(crate) const fn started(&self) -> Instant {
+        self.transaction.started()
+    }
+
     /// See [`Transaction::rtt`].
     pub(crate) fn rtt(&self, now: Instant) -> Option<Duration> {
         self.transaction.rtt(now)

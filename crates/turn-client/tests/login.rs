@@ -78,6 +78,7 @@ fn requests_are_signed_as_the_first_answer_was() {
     let mut server = Server::new();
     server.strong = true;
     let mut world = World::with(config(), server);
+    world.run(secs(1.0));
     world.permit("203.0.113.7");
     world.run(secs(1.0));
     // STUN-9.2.3.2-2

@@ -14,7 +14,7 @@ use floe_stun::attribute::{ChannelNumberAttribute, XorPeerAddress};
 use floe_stun::{Input, Machine, Method, Why};
 use floe_turn_client::{Event, Refusal, SendError};
 
-use support::{Asked, Fault, World, at, ip, secs};
+use support::{Asked, Fault, Server, World, at, ip, secs, steadfast};
 
 fn number(asked: &Asked) -> u16 {
     asked.message().find::<ChannelNumberAttribute>().unwrap().0
@@ -29,7 +29,7 @@ fn gaps(asked: &[&Asked]) -> Vec<f64> {
 }
 
 #[test]
-fn what_is_asked_for_early_goes_out_right_after_the_allocation() {
+fn what_is_asked_for_early_goes_out_right_behind_the_request_for_the_allocation() {
     let mut world = World::new();
     world.permit("203.0.113.7");
     world.bind("203.0.113.8:9");
@@ -38,8 +38,8 @@ fn what_is_asked_for_early_goes_out_right_after_the_allocation() {
     world.run(secs(1.0));
 
     let at_once: Vec<_> = world.server.asked[2..].iter().map(|asked| (asked.at, asked.method)).collect();
-    let permission = (secs(0.04), Method::CREATE_PERMISSION);
-    assert_eq!(at_once, [permission, permission, (secs(0.04), Method::CHANNEL_BIND)]);
+    let permission = (secs(0.02), Method::CREATE_PERMISSION);
+    assert_eq!(at_once, [permission, permission, (secs(0.02), Method::CHANNEL_BIND)]);
     let peers: Vec<XorPeerAddress> =
         world.server.of(Method::CREATE_PERMISSION).iter().map(|a| a.message().find().unwrap()).collect();
     // TURN-10.1-1: the port is of no meaning.
@@ -54,6 +54,129 @@ fn what_is_asked_for_early_goes_out_right_after_the_allocation() {
             Event::ChannelBound { .. }
         ]
     ));
+}
+
+/// Until data may go to this peer, from now.
+fn wait_for(world: &mut World, peer: &str) -> std::time::Duration {
+    let start = world.now;
+    while world.client.send_plan(world.now, at(peer), 5).is_err() {
+        world.run(secs(0.001));
+        assert!(world.now - start < secs(60.0), "never");
+    }
+    world.now - start
+}
+
+const RTT: std::time::Duration = std::time::Duration::from_millis(20);
+
+#[test]
+fn the_first_datagram_leaves_after_two_round_trips_or_after_three_if_its_peer_becomes_known_late() {
+    let mut known = World::new();
+    known.permit("203.0.113.7");
+    assert_eq!(wait_for(&mut known, "203.0.113.7:9"), 2 * RTT, "401, Allocate and CreatePermission");
+
+    let mut late = World::new();
+    late.run(2 * RTT);
+    assert_eq!(late.events().len(), 1, "allocated");
+    late.permit("203.0.113.7");
+    assert_eq!(wait_for(&mut late, "203.0.113.7:9"), RTT);
+
+    let mut between = World::new();
+    between.run(RTT + RTT / 4);
+    between.permit("203.0.113.7");
+    assert_eq!(wait_for(&mut between, "203.0.113.7:9"), RTT, "it waits for nothing");
+}
+
+#[test]
+fn with_a_nonce_that_is_known_the_first_datagram_leaves_after_one_round_trip() {
+    let mut world = World::with(steadfast(), Server::new());
+    world.bind("203.0.113.7:9");
+    world.run(secs(1.0));
+    world.server.allocated = false;
+    world.server.permissions.clear();
+    world.server.channels.clear();
+    world.client.check(world.now);
+    world.drain();
+    world.run(RTT);
+    assert_eq!(world.client.relayed(), None, "437");
+    assert_eq!(wait_for(&mut world, "203.0.113.7:9"), RTT);
+    assert_eq!(headroom(&mut world, "203.0.113.7:9"), 4);
+}
+
+#[test]
+fn what_overtakes_the_request_for_the_allocation_is_asked_for_again_once() {
+    for refusal in [437, 400, 403] {
+        let mut world = World::new();
+        world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(refusal), 1);
+        world.server.fault(Method::CHANNEL_BIND, Fault::Refuse(refusal), 1);
+        world.bind("203.0.113.7:9");
+        world.run(secs(60.0));
+        let asked = |method| world.server.of(method).iter().map(|a| a.at).collect::<Vec<_>>();
+        assert_eq!(asked(Method::CREATE_PERMISSION), [RTT, 2 * RTT], "{refusal}");
+        assert_eq!(asked(Method::CHANNEL_BIND), [RTT, 2 * RTT], "{refusal}");
+        let events = world.events();
+        assert!(
+            matches!(
+                events[..],
+                [Event::Allocated { .. }, Event::Permitted { .. }, Event::ChannelBound { .. }]
+            ),
+            "{events:?}"
+        );
+    }
+
+    // And no more than once: this is the server's word.
+    let mut world = World::new();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(403), 9);
+    world.permit("203.0.113.7");
+    world.run(secs(60.0));
+    assert_eq!(world.server.of(Method::CREATE_PERMISSION).len(), 2);
+    assert!(matches!(world.events()[..], [Event::Allocated { .. }, Event::NotPermitted { .. }]));
+}
+
+#[test]
+fn a_request_for_the_allocation_that_is_lost_keeps_nothing_waiting_for_long() {
+    let mut world = World::new(); // whose first request is on its way
+    world.server.fault(Method::ALLOCATE, Fault::Deaf, 2);
+    world.bind("203.0.113.7:9");
+    let waited = wait_for(&mut world, "203.0.113.7:9");
+    assert_eq!(waited, secs(1.5) + 3 * RTT, "sent again after 500 ms and 1500 ms, and then what hangs on it");
+    world.run(secs(1.0));
+    assert_eq!(world.server.of(Method::CREATE_PERMISSION).len(), 2, "nothing is asked for in vain meanwhile");
+
+    // What hangs on it is lost for good: it ends nothing, and does so unheard.
+    let mut world = World::new();
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 7);
+    world.permit("203.0.113.7");
+    assert_eq!(wait_for(&mut world, "203.0.113.7:9"), secs(39.5) + 2 * RTT);
+    assert!(matches!(world.events()[..], [Event::Allocated { .. }, Event::Permitted { .. }]));
+}
+
+#[test]
+fn what_an_old_allocation_has_granted_is_asked_of_the_new_one() {
+    let mut server = Server::new();
+    server.allocated = true;
+    let mut world = World::with(steadfast(), server);
+    world.bind("203.0.113.7:9");
+    world.run(secs(1.0));
+    assert_eq!(world.server.of(Method::CREATE_PERMISSION).len(), 2);
+    assert_eq!(world.server.of(Method::CHANNEL_BIND).len(), 2);
+    assert_eq!(headroom(&mut world, "203.0.113.7:9"), 4);
+}
+
+#[test]
+fn what_waits_for_a_server_without_room_waits_for_the_allocation() {
+    let mut world = World::with(steadfast(), Server::new());
+    world.permit("203.0.113.7");
+    world.run(secs(1.0));
+    world.restart_server();
+    world.server.fault(Method::ALLOCATE, Fault::Refuse(486), 1);
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(30.0));
+    let so_far = world.server.asked.len();
+    world.run(secs(29.0));
+    assert_eq!(world.server.asked.len(), so_far, "the server is left alone");
+    world.run(secs(5.0));
+    assert!(world.client.is_permitted(ip("203.0.113.7")));
 }
 
 #[test]
