@@ -148,8 +148,13 @@ impl<'e, 'a> Exchange<'e, 'a> {
         let Some(last) = last.map(Pair::transport) else { return Ok(anew) };
         let mut ice = anew.ice;
         if last.has_ice() && next.has_ice() {
-            let restarts = last.offered.ufrag() != next.offered.ufrag();
-            let is_answered = last.answered.ufrag() != next.answered.ufrag();
+            let is_new = |last: Section<'_, '_>, next: Section<'_, '_>| {
+                // Another section may have another ufrag and the same password.
+                let (ufrag, pwd) = (last.ufrag() != next.ufrag(), last.pwd() != next.pwd());
+                need(ufrag || !pwd, Rule::HalfRestart).map(|()| ufrag)
+            };
+            let restarts = is_new(last.offered, next.offered)?;
+            let is_answered = is_new(last.answered, next.answered)?;
             need(is_answered || !restarts, Rule::RestartUnanswered)?;
             need(restarts || !is_answered, Rule::UnofferedRestart)?;
             ice = if restarts { Fate::Begun } else { Fate::Kept };

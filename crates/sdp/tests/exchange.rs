@@ -302,6 +302,9 @@ fn a_group_has_the_transport_of_whom_both_let_speak_for_it() {
     assert_eq!(transports(&two(first, first)), Ok(vec![GOES_ON; 3]), "told again");
     let other = [("b a d", "a b:1 d"), ("b a d", "a b:1 d")];
     assert_eq!(transports(&two(first, other)), Ok(vec![GOES_ON; 3]), "another one speaks");
+    let mut half = two(first, other);
+    half.next[0] = half.next[0].replace("a=ice-pwd:10", "a=ice-pwd:20");
+    assert_eq!(transports(&half), Err((Some(1), Rule::HalfRestart)), "with another password");
     let restart = [("a b d", "a:4 b d"), ("a b d", "a:4 b d")];
     assert_eq!(transports(&two(first, restart)), Ok(vec![(Begun, Kept); 3]));
     let half = two(first, [("a b d", "a:4 b d"), ("a b d", "a:1 b d")]);
