@@ -209,6 +209,26 @@ impl Cutter {
         Some(Pending { have, missing: size.bytes().saturating_sub(have), channel })
     }
 
+    /// The bytes that are kept of a frame that has not ended: for an owner that has cut all it wanted and reads on by other
+    /// rules, as behind the answer to ConnectionBind (RFC 6062 §4.3). What is left of the last input follows them.
+    ///
+    /// ```
+    /// use floe_stun::stream::{Cutter, Framing};
+    ///
+    /// let mut cutter = Cutter::new(Framing::Turn);
+    /// let mut input = &b"\x40\x01\0\0\x40\x02"[..];
+    /// assert!(cutter.datagram(&mut input).unwrap().is_some());
+    /// assert_eq!(cutter.datagram(&mut input), Ok(None));
+    /// assert_eq!(cutter.into_rest(), b"\x40\x02");
+    /// ```
+    #[must_use]
+    pub fn into_rest(self) -> Vec<u8> {
+        match self.state {
+            State::Holding => self.held,
+            State::Empty | State::Lent | State::Broken(_) => Vec::new(),
+        }
+    }
+
     /// Looks for the end of a frame that is not a null packet.
     fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Place<'i>>, StreamError> {
         loop {

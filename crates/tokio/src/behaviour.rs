@@ -15,7 +15,7 @@ use crate::error::BindError;
 use crate::interfaces::source_towards;
 use crate::query::QueryError;
 use crate::resolve::resolve;
-use crate::socket::Sockets;
+use crate::sockets::Sockets;
 
 /// A discovery under way. Dropping it ends it.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Drop for Discovery {
 }
 
 impl App<BehaviourClient> for mpsc::UnboundedSender<BehaviourEvent> {
-    fn on_event(&mut self, event: BehaviourEvent) {
+    fn on_event(&mut self, _: &mut Sockets, event: BehaviourEvent) {
         let _ = self.send(event);
     }
 

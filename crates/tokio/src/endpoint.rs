@@ -11,16 +11,18 @@ use floe_ice_agent::{
     Role, SelectedPair, Server, Stats, StreamId, Taken, TransportPolicy,
 };
 use floe_sdp::{CandidateLine, ParseError};
-use floe_stun::Icmp;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::connect::ConnectError;
 use crate::driver::{App, Driver, Shared};
 use crate::entropy;
 use crate::error::{BindError, SendError};
 use crate::inbox::{self, Inbox, Outbox};
 use crate::interfaces;
-use crate::socket::{Sockets, judge_send};
+use crate::sockets::Sockets;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 
 /// One side of a connection. All calls take `&self`, so an [`Arc`] of it serves many tasks.
 ///
@@ -29,7 +31,7 @@ use crate::socket::{Sockets, judge_send};
 #[derive(Debug)]
 pub struct Endpoint {
     shared: Arc<Shared<IceAgent>>,
-    inbox: Outbox,
+    inbox: Outbox<()>,
     /// Its other half is dropped when the driver has ended.
     ended: watch::Receiver<()>,
 }
@@ -37,7 +39,12 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint in this role, to be given servers and more before it is bound.
     pub fn builder(role: Role) -> Builder {
-        Builder { config: Config::new(role), addresses: None }
+        Builder {
+            config: Config::new(role),
+            addresses: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// User name fragment and password, to be signalled to the peer.
@@ -89,22 +96,13 @@ impl Endpoint {
     ///
     /// When there is no path, or the data does not fit into one packet of it.
     pub async fn send(&self, data: &[u8]) -> Result<(), SendError> {
-        let (plan, socket) = self.shared.command(|now, state| {
+        let (plan, outlet) = self.shared.command(|now, state| {
             let plan = state.machine.send_plan(now, ComponentId::FIRST, data.len())?;
-            Ok::<_, SendError>((plan, state.sockets.get(plan.socket()).cloned()))
+            Ok::<_, SendError>((plan, state.sockets.outlet(plan.socket())))
         })?;
-        let Some(socket) = socket else { return Err(floe_ice_agent::SendError::NotConnected.into()) };
-        loop {
-            let Err(why) = socket.send(plan.to(), &[plan.header(), data, plan.trailer()]) else {
-                return Ok(());
-            };
-            match judge_send(&why) {
-                // The write readiness of a socket that saw an ICMP error is of no use, so wait for the wire instead.
-                None => tokio::time::sleep(FULL_SOCKET).await,
-                Some(Icmp::TooBig { .. }) => return Err(SendError::TooBig { len: data.len() }),
-                Some(_) => return Ok(()),
-            }
-        }
+        let Some(outlet) = outlet else { return Err(floe_ice_agent::SendError::NotConnected.into()) };
+        let sent = outlet.send_patiently(&plan, data).await;
+        sent.map_err(|_| SendError::TooBig { len: data.len() })
     }
 
     /// The next datagram from the peer; none once the endpoint is closed. Cancelling loses nothing.
@@ -112,7 +110,7 @@ impl Endpoint {
     /// 4096 datagrams wait here; those that come on top of them are lost and counted by
     /// [`overflows`](Self::overflows).
     pub async fn recv(&self) -> Option<Vec<u8>> {
-        self.inbox.fetch().await
+        self.inbox.fetch().await.map(|((), datagram)| datagram)
     }
 
     /// How many datagrams of the peer were lost because [`recv`](Self::recv) was not called often enough: 1 MiB of them
@@ -158,6 +156,13 @@ impl Endpoint {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.look(IceAgent::stats)
+    }
+
+    /// Why connections to servers over TCP or TLS could not be opened, in words: the last 16. What an event tells of them is
+    /// one of few reasons, which leaves out what is wrong with a certificate.
+    #[must_use]
+    pub fn connect_errors(&self) -> Vec<ConnectError> {
+        self.shared.look_at_sockets(|sockets| sockets.failures().cloned().collect())
     }
 
     /// Closes and waits until relays are given back, though not for relays that do not answer.
@@ -213,6 +218,8 @@ impl futures_core::Stream for Events {
 pub struct Builder {
     config: Config,
     addresses: Option<Vec<IpAddr>>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl Builder {
@@ -258,8 +265,15 @@ impl Builder {
         self
     }
 
+    /// Trusts these authorities when a server is asked over TLS, instead of those that the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Replaces all settings of the agent: role, servers, policy, lite, loopback and all that has no method here. What
-    /// was set by other methods before is lost, but for [`addresses`](Self::addresses); what follows changes this.
+    /// was set by other methods before is lost, but for [`addresses`](Self::addresses) and whom TLS trusts; what follows changes this.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -278,7 +292,12 @@ impl Builder {
                 interfaces::addresses(self.config.loopback).map_err(|why| BindError::Interfaces { why })?
             }
         };
-        let sockets = bind_each(&addresses)?;
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS alone is set here"))]
+        let mut sockets = bind_each(&addresses)?;
+        #[cfg(feature = "tls")]
+        {
+            sockets.tls = self.tls;
+        }
         let clock = Clock::start();
         let now = clock.now();
         let mut agent = IceAgent::new(now, self.config, entropy::seed()?);
@@ -317,23 +336,20 @@ impl Endpoint {
 /// Where the driver puts what the agent gives.
 struct Outlets {
     events: mpsc::UnboundedSender<Event>,
-    inbox: Inbox,
+    inbox: Inbox<()>,
     _ending: watch::Sender<()>,
 }
 
 impl App<IceAgent> for Outlets {
-    fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, _: &mut Sockets, event: Event) {
         // Nobody listens if the events were dropped, which is their owner's right.
         let _ = self.events.send(event);
     }
 
     fn on_data(&mut self, _: &Sockets, data: Data<'_>) {
-        self.inbox.put(data.bytes);
+        self.inbox.put((), data.bytes);
     }
 }
-
-/// How long a full socket is left alone: the wire takes hundreds of packets in that time.
-const FULL_SOCKET: Duration = Duration::from_millis(1);
 
 /// How long a relay may take to confirm that it is given back; it would expire by itself in any case.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

@@ -30,6 +30,15 @@ pub enum BindError {
         /// What it said.
         why: io::Error,
     },
+    /// The system did not let us listen there.
+    #[cfg(feature = "server")]
+    #[error("could not listen on TCP {address}: {why}; {}", advice(.why))]
+    Listener {
+        /// What was to be listened on.
+        address: SocketAddr,
+        /// What it said.
+        why: io::Error,
+    },
     /// The system gave no random bytes, without which nothing is secret.
     #[error("the operating system gave no random bytes: {why}; nothing can be kept secret without them")]
     Entropy {

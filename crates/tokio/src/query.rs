@@ -13,7 +13,7 @@ use crate::entropy;
 use crate::error::BindError;
 use crate::interfaces::source_towards;
 use crate::resolve::resolve;
-use crate::socket::Sockets;
+use crate::sockets::Sockets;
 
 /// What a server told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ async fn ask(server: SocketAddr) -> Result<Answer, QueryError> {
 }
 
 impl App<BindingClient> for mpsc::UnboundedSender<BindingEvent> {
-    fn on_event(&mut self, event: BindingEvent) {
+    fn on_event(&mut self, _: &mut Sockets, event: BindingEvent) {
         let _ = self.send(event);
     }
 

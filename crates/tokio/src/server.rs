@@ -3,28 +3,69 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use floe_stun::Forward;
-use floe_turn_server::{AddressPair, AddressPairError, Config, Event, Server, Stats};
+use floe_stun::credentials::Credentials;
+use floe_stun::{Forward, SocketId, Transport};
+use floe_turn_server::{AddressPair, AddressPairError, Config, Event, LookupId, Server, Stats};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::connect::Audience;
 use crate::driver::{App, Driver, Shared};
 use crate::entropy;
 use crate::error::BindError;
-use crate::socket::Sockets;
+use crate::seats::{Seats, StreamLimits};
+use crate::sockets::{Sockets, Train};
+#[cfg(feature = "tls")]
+use crate::tls::TlsIdentity;
 
 /// A running STUN and TURN server. Dropping it ends it in the background, [`close`](Self::close) waits for that.
 #[derive(Debug)]
 pub struct TurnServer {
     shared: Arc<Shared<Server>>,
     local: Vec<SocketAddr>,
+    listeners: Vec<(Transport, SocketAddr)>,
     pairs: Vec<AddressPair>,
     ended: watch::Receiver<()>,
 }
 
 impl TurnServer {
+    /// A server with this configuration, to be told where to listen before it is bound. What the configuration says of
+    /// time and of fragments is the host's to know and replaced.
+    ///
+    /// ```
+    /// use floe_stun::Transport;
+    /// use floe_tokio::TurnServer;
+    /// use floe_turn_server::Config;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let any = "127.0.0.1:0".parse().unwrap();
+    /// let server = TurnServer::builder(Config::new("example.org")).udp(any).tcp(any);
+    /// # #[cfg(feature = "tls")]
+    /// # let made = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
+    /// # #[cfg(feature = "tls")]
+    /// # let (fullchain, privkey) = (made.cert.pem(), made.signing_key.serialize_pem());
+    /// # #[cfg(feature = "tls")]
+    /// let identity = floe_tokio::TlsIdentity::from_pem(fullchain.as_bytes(), privkey.as_bytes()).unwrap();
+    /// # #[cfg(feature = "tls")]
+    /// let server = server.tls(any, &identity); // keep the identity to replace its certificate later
+    /// let (server, _events) = server.bind().unwrap();
+    /// let [(Transport::Udp, _), (Transport::Tcp, _), ..] = server.listeners() else { panic!() };
+    /// # });
+    /// ```
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder {
+            config,
+            udp: Vec::new(),
+            streams: Vec::new(),
+            alternates: Vec::new(),
+            shared: false,
+            limits: StreamLimits::default(),
+        }
+    }
+
     /// Serves on each of these UDP addresses; port 0 lets the system choose. Needs a tokio runtime around it.
     ///
     /// An unspecified address receives on every address of this machine, and then answers may leave from another one
@@ -37,58 +78,31 @@ impl TurnServer {
         Self::bind_with_alternates(config, listen, &[])
     }
 
-    /// The same, and helps clients to discover how their NATs behave (RFC 5780): each alternate address belongs to the
-    /// first address of its family in `listen`, and the two serve each other's port too.
-    ///
-    /// ```
-    /// use floe_tokio::TurnServer;
-    /// use floe_turn_server::Config;
-    ///
-    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    /// # runtime.block_on(async {
-    /// let (primary, alternate) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap());
-    /// # if cfg!(not(target_os = "linux")) { return } // elsewhere loopback has one address only
-    /// let (server, _events) =
-    ///     TurnServer::bind_with_alternates(Config::new("example.org"), &[primary], &[alternate]).unwrap();
-    /// assert_eq!(server.local_addresses().len(), 4);
-    /// let [pair] = server.pairs() else { panic!("one alternate, one pair") };
-    /// assert_eq!(pair.alternate().ip(), alternate.ip());
-    /// # });
-    /// ```
+    /// The same with [`ServerBuilder::alternate`] for each of these.
     ///
     /// # Errors
     ///
-    /// When the system refuses one of the addresses, or an alternate does not fit to its primary one; then none is
-    /// served.
+    /// See [`ServerBuilder::bind`].
     pub fn bind_with_alternates(
         config: Config,
         listen: &[SocketAddr],
         alternates: &[SocketAddr],
     ) -> Result<(Self, ServerEvents), BindError> {
-        let Listeners { sockets, pairs } = Listeners::open(listen, alternates)?;
-        let clock = Clock::start();
-        let mut server = Server::new(clock.now(), config, entropy::seed()?);
-        for socket in sockets.iter() {
-            server.listen(socket.id(), socket.local());
-        }
-        for pair in &pairs {
-            server.serve_discovery(pair)?;
-        }
-        let local: Vec<_> = sockets.iter().map(|socket| socket.local()).collect();
-        if local.is_empty() {
-            return Err(BindError::NoAddress);
-        }
-        let shared = Shared::new(server, sockets, clock);
-        let (events, events_out) = mpsc::unbounded_channel();
-        let (ending, ended) = watch::channel(());
-        tokio::spawn(Driver::new(Arc::clone(&shared), Outlet { events, _ending: ending }).run());
-        Ok((Self { shared, local, pairs, ended }, ServerEvents(events_out)))
+        let builder = listen.iter().fold(Self::builder(config), |builder, address| builder.udp(*address));
+        alternates.iter().fold(builder, |builder, address| builder.alternate(*address)).bind()
     }
 
-    /// The addresses it serves on, in the order they were given; what alternates brought comes last.
+    /// The UDP addresses it serves on, in the order they were given; what alternates brought comes last.
     #[must_use]
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.local
+    }
+
+    /// All addresses it serves on, with how they carry bytes: UDP as [`Self::local_addresses`] has them, then the others in
+    /// the order they were given.
+    #[must_use]
+    pub fn listeners(&self) -> &[(Transport, SocketAddr)] {
+        &self.listeners
     }
 
     /// The pairs of addresses by which clients can discover how their NATs behave.
@@ -101,6 +115,18 @@ impl TurnServer {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.look(Server::stats)
+    }
+
+    /// Says what is known of a user whom [`Event::Lookup`] asks for: the credentials, or none.
+    pub fn found(&self, lookup: LookupId, user: Option<&Credentials>) {
+        self.shared.command(|now, state| state.machine.found(now, lookup, user));
+    }
+
+    /// Takes no new allocations from now on, and sends those who ask for one to one of these servers of their family, each
+    /// with the name of its certificate; if there is none, they are refused. Who has an allocation keeps it: when
+    /// [`Stats::allocations`] has come down to none, the server can be closed.
+    pub fn drain(&self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
+        self.shared.command(|_, state| state.machine.drain(to));
     }
 
     /// Ends all allocations and closes all sockets.
@@ -122,29 +148,141 @@ impl Drop for TurnServer {
     }
 }
 
+/// The settings of a [`TurnServer`] that is not bound yet.
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before it is bound"]
+pub struct ServerBuilder {
+    config: Config,
+    udp: Vec<SocketAddr>,
+    streams: Vec<(SocketAddr, Audience)>,
+    alternates: Vec<SocketAddr>,
+    shared: bool,
+    limits: StreamLimits,
+}
+
+impl ServerBuilder {
+    /// Serves on this UDP address as well; port 0 lets the system choose.
+    ///
+    /// An unspecified address receives on every address of this machine, and then answers may leave from another one
+    /// than was asked: better name each ([`crate::addresses`]).
+    pub fn udp(mut self, address: SocketAddr) -> Self {
+        self.udp.push(address);
+        self
+    }
+
+    /// Serves clients over TCP on this address as well; port 0 lets the system choose.
+    pub fn tcp(mut self, address: SocketAddr) -> Self {
+        self.streams.push((address, Audience::Clients));
+        self
+    }
+
+    /// Serves clients over TLS on this address as well, as this one; port 0 lets the system choose.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, address: SocketAddr, identity: &TlsIdentity) -> Self {
+        self.streams.push((address, Audience::TlsClients(identity.clone())));
+        self
+    }
+
+    /// Helps clients to discover how their NATs behave (RFC 5780): this address belongs to the first UDP address of its
+    /// family, and the two serve each other's port too.
+    ///
+    /// ```
+    /// use floe_tokio::TurnServer;
+    /// use floe_turn_server::Config;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let (primary, alternate) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap());
+    /// # if cfg!(not(target_os = "linux")) { return } // elsewhere loopback has one address only
+    /// let builder = TurnServer::builder(Config::new("example.org")).udp(primary).alternate(alternate);
+    /// let (server, _events) = builder.bind().unwrap();
+    /// assert_eq!(server.local_addresses().len(), 4);
+    /// let [pair] = server.pairs() else { panic!("one alternate, one pair") };
+    /// assert_eq!(pair.alternate().ip(), alternate.ip());
+    /// # });
+    /// ```
+    pub fn alternate(mut self, address: SocketAddr) -> Self {
+        self.alternates.push(address);
+        self
+    }
+
+    /// Lets other servers of the same user listen on the same addresses (`SO_REUSEPORT`): the system spreads clients over
+    /// them, each of which serves those that come to it. Has no effect where the system has no such option.
+    pub fn reuse_port(mut self, shared: bool) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Grants streams of clients no more than this.
+    pub fn stream_limits(mut self, limits: StreamLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Listens, and serves. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no address, the system refuses one of them, or an alternate does not fit to its primary one; then
+    /// none is served.
+    pub fn bind(self) -> Result<(TurnServer, ServerEvents), BindError> {
+        let Listeners { mut sockets, pairs, .. } = Listeners::open(&self.udp, &self.alternates, self.shared)?;
+        let seats = Seats::new(self.limits);
+        for (address, audience) in self.streams {
+            sockets
+                .listen(address, audience, Arc::clone(&seats), self.shared)
+                .map_err(|why| BindError::Listener { address, why })?;
+        }
+        let local: Vec<_> = sockets.iter().map(|socket| socket.local()).collect();
+        let udp = local.iter().map(|address| (Transport::Udp, *address));
+        let streams = sockets.listeners().map(|listener| (listener.transport(), listener.local()));
+        let listeners: Vec<_> = udp.chain(streams).collect();
+        if listeners.is_empty() {
+            return Err(BindError::NoAddress);
+        }
+        let clock = Clock::start();
+        let mut config = self.config.with_clock(clock.now(), unix_now());
+        config.dont_fragment = cfg!(any(target_os = "linux", target_os = "android"));
+        let mut server = Server::new(clock.now(), config, entropy::seed()?);
+        for socket in sockets.iter() {
+            server.listen(socket.id(), socket.local());
+        }
+        for pair in &pairs {
+            server.serve_discovery(pair)?;
+        }
+        let shared = Shared::new(server, sockets, clock);
+        let (events, events_out) = mpsc::unbounded_channel();
+        let (ending, ended) = watch::channel(());
+        let host = Host { events, seats, train: Train::default(), _ending: ending };
+        tokio::spawn(Driver::new(Arc::clone(&shared), host).run());
+        Ok((TurnServer { shared, local, listeners, pairs, ended }, ServerEvents(events_out)))
+    }
+}
+
 /// What a server listens on.
 #[derive(Debug, Default)]
 struct Listeners {
     sockets: Sockets,
     pairs: Vec<AddressPair>,
+    shared: bool,
 }
 
 impl Listeners {
     /// Where the system chooses a port, it may be one that is not free on the other address of a pair: then it is asked
     /// to choose again.
-    fn open(listen: &[SocketAddr], alternates: &[SocketAddr]) -> Result<Self, BindError> {
+    fn open(listen: &[SocketAddr], alternates: &[SocketAddr], shared: bool) -> Result<Self, BindError> {
         let may_choose_again = listen.iter().chain(alternates).any(|address| address.port() == 0);
         for _ in 0..PORT_ATTEMPTS {
-            match Self::try_open(listen, alternates) {
+            match Self::try_open(listen, alternates, shared) {
                 Err(why) if may_choose_again && is_taken(&why) => {}
                 result => return result,
             }
         }
-        Self::try_open(listen, alternates)
+        Self::try_open(listen, alternates, shared)
     }
 
-    fn try_open(listen: &[SocketAddr], alternates: &[SocketAddr]) -> Result<Self, BindError> {
-        let mut listeners = Self::default();
+    fn try_open(listen: &[SocketAddr], alternates: &[SocketAddr], shared: bool) -> Result<Self, BindError> {
+        let mut listeners = Self { shared, ..Self::default() };
         for address in listen {
             listeners.bind(*address)?;
         }
@@ -155,7 +293,8 @@ impl Listeners {
     }
 
     fn bind(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
-        let socket = self.sockets.bind(address).map_err(|why| BindError::Socket { address, why })?;
+        let socket = self.sockets.bind_shared(address, self.shared);
+        let socket = socket.map_err(|why| BindError::Socket { address, why })?;
         Ok(socket.local())
     }
 
@@ -203,27 +342,48 @@ impl ServerEvents {
 }
 
 /// Where the driver puts what the server gives.
-struct Outlet {
+struct Host {
     events: mpsc::UnboundedSender<Event>,
+    seats: Arc<Seats>,
+    train: Train,
     _ending: watch::Sender<()>,
 }
 
-impl App<Server> for Outlet {
-    fn on_event(&mut self, event: Event) {
+impl App<Server> for Host {
+    fn on_event(&mut self, _: &mut Sockets, event: Event) {
+        match &event {
+            Event::Allocated { client, .. } => self.seats.note_allocated(*client),
+            Event::Moved { from, to, .. } => {
+                self.seats.note_released(*from);
+                self.seats.note_allocated(*to);
+            }
+            Event::Released { client, .. } => self.seats.note_released(*client),
+            _ => {}
+        }
         let _ = self.events.send(event);
     }
 
-    /// Relays: the bytes go out from where they came in, behind their new header. A full socket loses them, as any
-    /// router would.
-    fn on_data(&mut self, sockets: &Sockets, Forward { plan, data, .. }: Forward<'_>) {
-        if let Some(socket) = sockets.get(plan.socket()) {
-            let _ = socket.send(plan.to(), &[plan.header(), data, plan.trailer()]);
-        }
+    /// Relays: the bytes go out behind their new header.
+    fn on_data(&mut self, sockets: &Sockets, forward: Forward<'_>) {
+        self.train.forward(sockets, forward);
+    }
+
+    fn on_pause(&mut self) {
+        self.train.leave();
+    }
+
+    fn on_client(&mut self, server: &mut Server, socket: SocketId, transport: Transport) {
+        server.accept(socket, transport);
     }
 }
 
 /// How often the system may choose a port that the other address of a pair does not have.
 const PORT_ATTEMPTS: usize = 8;
+
+/// What the clocks of people show, as time since 1970.
+fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Closing asks nobody, so this is never used up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);

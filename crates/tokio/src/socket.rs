@@ -1,11 +1,11 @@
 //! UDP sockets with names: batched receiving, sending from several buffers, ICMP errors.
 
 use std::array;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use floe_stun::{Failure, Icmp, SocketId};
 use quinn_udp::{RecvMeta, UdpSocketState};
@@ -14,57 +14,40 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
-/// The sockets of one machine by their names.
-#[derive(Debug, Default)]
-pub(crate) struct Sockets {
-    open: BTreeMap<SocketId, Arc<Socket>>,
-    next: u32,
-}
-
-impl Sockets {
-    /// Binds a socket and names it; names are never used twice.
-    pub(crate) fn bind(&mut self, address: SocketAddr) -> io::Result<Arc<Socket>> {
-        let socket = Arc::new(Socket::bind(SocketId(self.next), address)?);
-        self.next = self.next.wrapping_add(1);
-        self.open.insert(socket.id, Arc::clone(&socket));
-        Ok(socket)
-    }
-
-    pub(crate) fn get(&self, id: SocketId) -> Option<&Arc<Socket>> {
-        self.open.get(&id)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Socket>> {
-        self.open.values()
-    }
-
-    pub(crate) fn close(&mut self, id: SocketId) {
-        if let Some(socket) = self.open.remove(&id) {
-            socket.closed.notify_one();
-        }
-    }
-
-    pub(crate) fn close_all(&mut self) {
-        self.open.clear();
-    }
-}
-
 /// One UDP socket.
 pub(crate) struct Socket {
     id: SocketId,
     local: SocketAddr,
     io: UdpSocket,
     state: UdpSocketState,
+    /// Whether the system cuts what is too large for the path, as it was told last.
+    cuts: AtomicBool,
+    /// The largest segment of a train that the system might take; none is larger than a datagram.
+    segment_limit: AtomicUsize,
     closed: Notify,
 }
 
+/// Whether a datagram may be cut on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fragments {
+    /// The network cuts what is too large for it.
+    Allowed,
+    /// What is too large is refused.
+    Forbidden,
+}
+
 impl Socket {
-    fn bind(id: SocketId, address: SocketAddr) -> io::Result<Self> {
+    /// With `shared` others of the same user may bind the address too, and the system spreads what comes over them.
+    pub(crate) fn bind(id: SocketId, address: SocketAddr, shared: bool) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.set_nonblocking(true)?;
+        #[cfg(unix)]
+        socket.set_reuse_port(shared)?;
+        #[cfg(not(unix))]
+        let _ = shared;
         socket.bind(&SockAddr::from(address))?;
         // Larger buffers bridge the time until this task gets its turn. What the system refuses is no loss.
         let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
@@ -72,7 +55,16 @@ impl Socket {
         icmp::enable(&socket, address.ip());
         let io = UdpSocket::from_std(socket.into())?;
         let state = UdpSocketState::new((&io).into())?;
-        Ok(Self { id, local: io.local_addr()?, io, state, closed: Notify::new() })
+        Ok(Self {
+            id,
+            local: io.local_addr()?,
+            io,
+            state,
+            // Forbidden by quinn-udp.
+            cuts: AtomicBool::new(false),
+            segment_limit: AtomicUsize::new(usize::MAX),
+            closed: Notify::new(),
+        })
     }
 
     pub(crate) const fn id(&self) -> SocketId {
@@ -93,8 +85,14 @@ impl Socket {
         open.then_some(self)
     }
 
-    /// Sends one datagram made of these parts, at once or not at all.
-    pub(crate) fn send(&self, to: SocketAddr, parts: &[&[u8]; 3]) -> io::Result<()> {
+    pub(crate) fn close(&self) {
+        self.closed.notify_one();
+    }
+
+    /// Sends one datagram made of these parts, at once or not at all. Where the system knows no exceptions, one that is
+    /// too large for the path is refused even if fragments are allowed.
+    pub(crate) fn send(&self, to: SocketAddr, parts: &[&[u8]; 3], fragments: Fragments) -> io::Result<()> {
+        self.set_fragments(to, fragments);
         let socket = SockRef::from(&self.io);
         let (parts, to) = (parts.map(IoSlice::new), SockAddr::from(to));
         match socket.send_to_vectored(&parts, &to) {
@@ -105,13 +103,44 @@ impl Socket {
         }
     }
 
-    /// The same for a datagram that may be cut into fragments; where the system knows no exceptions, one that is too
-    /// large for the path is refused still.
-    pub(crate) fn send_in_fragments(&self, to: SocketAddr, parts: &[&[u8]; 3]) -> io::Result<()> {
-        fragments::allow(&self.io, to.is_ipv4(), true);
-        let sent = self.send(to, parts);
-        fragments::allow(&self.io, to.is_ipv4(), false);
-        sent
+    /// Sends datagrams of `segment` bytes, the last of which may be shorter, that lie one behind the other: with one call
+    /// of the system where it can do that, and one by one where it cannot.
+    pub(crate) fn send_train(
+        &self,
+        to: SocketAddr,
+        bytes: &[u8],
+        segment: usize,
+        fragments: Fragments,
+    ) -> io::Result<()> {
+        if bytes.len() > segment && segment <= self.segment_limit.load(Ordering::Relaxed) {
+            self.set_fragments(to, fragments);
+            let sent = match gso::send(&self.io, to, bytes, segment) {
+                // As above.
+                Err(why) if !may_be_about_segments(&why) && why.kind() != io::ErrorKind::WouldBlock => {
+                    gso::send(&self.io, to, bytes, segment)
+                }
+                sent => sent,
+            };
+            match sent {
+                Err(why) if may_be_about_segments(&why) => {
+                    self.segment_limit.fetch_min(limit_after(&why, segment), Ordering::Relaxed);
+                }
+                sent => return sent,
+            }
+        }
+        bytes.chunks(segment.max(1)).try_for_each(|datagram| self.send(to, &[datagram, &[], &[]], fragments))
+    }
+
+    /// Datagrams that one call of the system may send.
+    pub(crate) fn max_segments(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    fn set_fragments(&self, to: SocketAddr, fragments: Fragments) {
+        let allowed = fragments == Fragments::Allowed;
+        if self.cuts.swap(allowed, Ordering::Relaxed) != allowed {
+            fragments::allow(&self.io, to.is_ipv4(), allowed);
+        }
     }
 
     /// Fills the batch with what has arrived. An error other than "would block" is one about an earlier datagram of
@@ -131,6 +160,29 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} on {}", self.id, self.local)
     }
+}
+
+/// EINVAL and EIO: the system or the network card takes no trains, or none of this kind; EMSGSIZE: a segment is larger than
+/// the interface takes, and trains are never cut into fragments.
+fn may_be_about_segments(why: &io::Error) -> bool {
+    quinn_udp::is_msg_size_err(why)
+        || matches!(why.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+        || is_eio(why)
+}
+
+#[cfg(target_os = "linux")]
+fn is_eio(why: &io::Error) -> bool {
+    why.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn is_eio(_: &io::Error) -> bool {
+    false
+}
+
+/// EIO is of the card, whatever the size.
+fn limit_after(why: &io::Error, segment: usize) -> usize {
+    if is_eio(why) { 0 } else { segment.saturating_sub(1) }
 }
 
 /// Room for many datagrams at a time, used again and again.
@@ -294,6 +346,32 @@ mod fragments {
     }
 }
 
+/// Many datagrams with one call: the system cuts them apart, late.
+#[cfg(target_os = "linux")]
+mod gso {
+    use std::os::fd::AsRawFd;
+
+    use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+
+    use super::{IoSlice, SocketAddr, UdpSocket, io};
+
+    pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8], segment: usize) -> io::Result<()> {
+        let size = u16::try_from(segment).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let (control, to) = ([ControlMessage::UdpGsoSegments(&size)], SockaddrStorage::from(to));
+        sendmsg(socket.as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        Ok(())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod gso {
+    use super::{SocketAddr, UdpSocket, io};
+
+    pub(super) fn send(_: &UdpSocket, _: SocketAddr, _: &[u8], _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod fragments {
     use super::UdpSocket;
@@ -313,8 +391,22 @@ const BUFFER_BYTES: usize = 1 << 20;
 mod tests {
     use super::*;
 
+    use crate::sockets::Sockets;
+
     fn loopback(sockets: &mut Sockets) -> Arc<Socket> {
         sockets.bind("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    fn send(from: &Socket, to: &Socket, parts: &[&[u8]; 3]) {
+        from.send(to.local(), parts, Fragments::Forbidden).unwrap();
+    }
+
+    /// All that has arrived, and how many slots it filled.
+    async fn received(socket: &Arc<Socket>) -> (Vec<Vec<u8>>, usize) {
+        let socket = Arc::clone(socket).readable().await.unwrap();
+        let mut batch = Batch::new();
+        socket.receive(&mut batch).unwrap();
+        (batch.datagrams().map(|(_, bytes)| bytes.to_vec()).collect(), batch.filled)
     }
 
     #[tokio::test]
@@ -322,7 +414,7 @@ mod tests {
         let mut sockets = Sockets::default();
         let (a, b) = (loopback(&mut sockets), loopback(&mut sockets));
         for n in 0..10_u8 {
-            a.send(b.local(), &[b"head", &[n], b"tail"]).unwrap();
+            send(&a, &b, &[b"head", &[n], b"tail"]);
         }
         let b = b.readable().await.unwrap();
         let mut batch = Batch::new();
@@ -348,25 +440,55 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn fragments_are_allowed_for_one_datagram_and_forbidden_again() {
+    async fn fragments_are_allowed_for_some_datagrams_and_forbidden_for_others() {
         use nix::sys::socket::{getsockopt, sockopt::Ipv6DontFrag};
         use rustix::net::sockopt::{Ipv4PathMtuDiscovery as V4, ip_mtu_discover, ipv6_mtu_discover};
 
         let mut sockets = Sockets::default();
         let v4 = loopback(&mut sockets);
-        fragments::allow(&v4.io, true, true);
+        let large = [b"large", &b""[..], b""];
+        v4.send(v4.local(), &large, Fragments::Allowed).unwrap();
         assert_eq!(ip_mtu_discover(&v4.io).unwrap(), V4::DONT);
-        v4.send_in_fragments(v4.local(), &[b"large", b"", b""]).unwrap();
+        v4.send(v4.local(), &large, Fragments::Forbidden).unwrap();
         assert_eq!(ip_mtu_discover(&v4.io).unwrap(), V4::PROBE);
 
         let v6 = sockets.bind("[::1]:0".parse().unwrap()).unwrap();
         let forbidden = (ipv6_mtu_discover(&v6.io).unwrap(), getsockopt(&v6.io, Ipv6DontFrag).unwrap());
         assert!(forbidden.1);
-        fragments::allow(&v6.io, false, true);
+        v6.send(v6.local(), &large, Fragments::Allowed).unwrap();
         assert!(!getsockopt(&v6.io, Ipv6DontFrag).unwrap());
-        v6.send_in_fragments(v6.local(), &[b"large", b"", b""]).unwrap();
+        v6.send(v6.local(), &large, Fragments::Forbidden).unwrap();
         let again = (ipv6_mtu_discover(&v6.io).unwrap(), getsockopt(&v6.io, Ipv6DontFrag).unwrap());
         assert_eq!(again, forbidden);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_train_arrives_as_the_same_datagrams_in_one_slot() {
+        let mut sockets = Sockets::default();
+        let (a, b) = (loopback(&mut sockets), loopback(&mut sockets));
+        let bytes: Vec<u8> = (0..=255).cycle().take(9 * 1200 + 7).collect();
+        a.send_train(b.local(), &bytes, 1200, Fragments::Allowed).unwrap();
+        let (datagrams, slots) = received(&b).await;
+        assert_eq!(datagrams, bytes.chunks(1200).map(<[u8]>::to_vec).collect::<Vec<_>>());
+        assert_eq!((datagrams.len(), slots), (10, 1), "GSO and GRO are at work");
+        assert_eq!(a.segment_limit.load(Ordering::Relaxed), usize::MAX);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_train_that_the_system_refuses_goes_out_one_by_one() {
+        let mut sockets = Sockets::default();
+        let (a, b) = (loopback(&mut sockets), loopback(&mut sockets));
+        // More segments than any kernel takes.
+        let bytes: Vec<u8> = (0..=255).cycle().take(10 * 300).collect();
+        a.send_train(b.local(), &bytes, 10, Fragments::Allowed).unwrap();
+        assert_eq!(a.segment_limit.load(Ordering::Relaxed), 9, "those of this size are not tried again");
+        let mut datagrams = Vec::new();
+        while datagrams.len() < 300 {
+            datagrams.extend(received(&b).await.0);
+        }
+        assert_eq!(datagrams, bytes.chunks(10).map(<[u8]>::to_vec).collect::<Vec<_>>());
     }
 
     #[cfg(target_os = "linux")]
@@ -377,11 +499,11 @@ mod tests {
         let to = dead.local();
         sockets.close(dead.id());
         drop(dead);
-        socket.send(to, &[b"anyone?", b"", b""]).unwrap();
+        socket.send(to, &[b"anyone?", b"", b""], Fragments::Forbidden).unwrap();
         let socket = socket.readable().await.unwrap();
         assert_eq!(socket.next_error(), Some((to, Icmp::Unreachable)));
         assert_eq!(socket.next_error(), None);
         let alive = loopback(&mut sockets);
-        socket.send(alive.local(), &[b"still here", b"", b""]).unwrap();
+        send(&socket, &alive, &[b"still here", b"", b""]);
     }
 }
