@@ -528,7 +528,7 @@ impl Client {
 
     /// Leaves the server alone for a while.
     fn rest(&mut self, rest: Duration) {
-        self.forget_answers();
+        self.requests.clear();
         self.allocation = Allocation::Resting { until: self.now + rest };
     }
 

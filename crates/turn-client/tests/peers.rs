@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use floe_stun::attribute::{ChannelNumberAttribute, XorPeerAddress};
 use floe_stun::{Input, Machine, Method, Why};
-use floe_turn_client::{Event, Refusal, SendError};
+use floe_turn_client::{AllocateFailure, Event, Refusal, SendError};
 
 use support::{Asked, Fault, Server, World, at, ip, secs, steadfast};
 
@@ -148,6 +148,37 @@ fn a_request_for_the_allocation_that_is_lost_keeps_nothing_waiting_for_long() {
     world.permit("203.0.113.7");
     assert_eq!(wait_for(&mut world, "203.0.113.7:9"), secs(39.5) + 2 * RTT);
     assert!(matches!(world.events()[..], [Event::Allocated { .. }, Event::Permitted { .. }]));
+}
+
+#[test]
+fn a_server_that_falls_silent_after_its_challenge_has_lost_nothing_that_was_there() {
+    for config in [support::config(), steadfast()] {
+        let mut world = World::with(config, Server::new());
+        for method in [Method::ALLOCATE, Method::CREATE_PERMISSION, Method::CHANNEL_BIND] {
+            world.server.fault(method, Fault::Deaf, 999);
+        }
+        for port in 1..=20 {
+            world.bind(&format!("203.0.113.{port}:9"));
+        }
+        world.run(secs(60.0));
+        assert_eq!(world.events(), [Event::Failed(AllocateFailure::TimedOut)]);
+        assert!(world.is_idle());
+    }
+}
+
+#[test]
+fn what_was_asked_for_before_a_refresh_is_not_too_early() {
+    let mut server = Server::new();
+    server.lifetime = secs(10.0);
+    let mut world = World::with(support::config(), server);
+    world.run(secs(4.0));
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 3);
+    world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(403), 1);
+    world.permit("203.0.113.7");
+    world.run(secs(5.0));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+    assert!(matches!(world.events()[..], [Event::Allocated { .. }, Event::NotPermitted { .. }]));
+    assert_eq!(world.server.of(Method::CREATE_PERMISSION).len(), 4);
 }
 
 #[test]
