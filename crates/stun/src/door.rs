@@ -500,6 +500,13 @@ impl Drops {
         }
     }
 
+    /// Counts those of another machine too.
+    pub fn add(&mut self, other: &Self) {
+        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
+            *ours = ours.saturating_add(theirs);
+        }
+    }
+
     /// How many were dropped for this reason.
     #[must_use]
     pub fn of(&self, why: Dropped) -> u64 {

@@ -117,16 +117,22 @@ impl TurnServer {
         self.shared.look(Server::stats)
     }
 
-    /// Says what is known of a user whom [`Event::Lookup`] asks for: the credentials, or none.
+    /// Takes no new allocations from now on, and sends those who ask for one to one of these servers of their family, with
+    /// the name in its certificate if clients come over TLS; see [`Server::drain`]. [`Self::stats`] tells when nobody is
+    /// left.
+    pub fn drain(&self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
+        self.shared.command(|_, state| state.machine.drain(to));
+    }
+
+    /// Answers [`Event::Lookup`]: the credentials of a user who is not in the [`Config`], or that there is no such user; see
+    /// [`Server::found`].
     pub fn found(&self, lookup: LookupId, user: Option<&Credentials>) {
         self.shared.command(|now, state| state.machine.found(now, lookup, user));
     }
 
-    /// Takes no new allocations from now on, and sends those who ask for one to one of these servers of their family, each
-    /// with the name of its certificate; if there is none, they are refused. Who has an allocation keeps it: when
-    /// [`Stats::allocations`] has come down to none, the server can be closed.
-    pub fn drain(&self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
-        self.shared.command(|_, state| state.machine.drain(to));
+    /// Asks anew when this user comes again, as when the password has changed; see [`Server::forget_user`].
+    pub fn forget_user(&self, name: &str) {
+        self.shared.command(|_, state| state.machine.forget_user(name));
     }
 
     /// Ends all allocations and closes all sockets.

@@ -106,6 +106,29 @@ pub struct Stats {
     pub drops: Drops,
 }
 
+impl Stats {
+    /// Those of two servers together.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        let Self { allocations, allocations_total, to_peers, to_clients, connections_total, refused, drops } =
+            other;
+        self.allocations = self.allocations.saturating_add(*allocations);
+        for (ours, theirs) in [
+            (&mut self.allocations_total, allocations_total),
+            (&mut self.to_peers.packets, &to_peers.packets),
+            (&mut self.to_peers.bytes, &to_peers.bytes),
+            (&mut self.to_clients.packets, &to_clients.packets),
+            (&mut self.to_clients.bytes, &to_clients.bytes),
+            (&mut self.connections_total, connections_total),
+            (&mut self.refused, refused),
+        ] {
+            *ours = ours.saturating_add(*theirs);
+        }
+        self.drops.add(drops);
+        self
+    }
+}
+
 /// Application data relayed in one direction, without headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
