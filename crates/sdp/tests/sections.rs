@@ -409,6 +409,9 @@ fn an_answer_ends_ice_where_it_says_so_and_everywhere_if_it_was_changed() {
         fine.clone(),
     ];
     assert_eq!(ice(&bundled), [2], "what speaks for a group says it for all");
+    let [group, first, second, other] = bundled.map(|text| text.replace("a=ice-mismatch\r\n", ""));
+    let bundled = [group, first, second + "a=ice-mismatch\r\n", other];
+    assert_eq!(ice(&bundled), [0, 2], "another of it for itself");
     assert_eq!(ice(&[fine.clone(), altered.clone()]), []);
     assert_eq!(ice(&[fine, altered.replace("application 9", "application 0")]), [0]);
 }
