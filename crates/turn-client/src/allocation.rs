@@ -6,6 +6,7 @@
 //!    │ │ │  a minute    ▼  │ success         │                                │
 //!    │ │ │before expiry refresh              │                                │
 //!    │ │ └──437, silence, expiry─┴── where it is not to be had again ─────────┤
+//!    │ Tokenless ◀─401 to who has no token, until there is one                  │
 //!    │ Resting ◀─refused for now, where there was one before                  │
 //!    │ Clearing ◀─437: an old one is in the way, and deleted                  │
 //!    │ Detour ◀─300 on a stream: until there is one to the other server       │
@@ -31,6 +32,8 @@ use crate::{BadAnswer, Refusal, Wanted};
 pub(crate) enum Allocation {
     /// Asked for.
     Asking,
+    /// To be asked for again once there is a token.
+    Tokenless,
     /// To be asked for again later.
     Resting {
         /// When.

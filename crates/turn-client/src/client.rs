@@ -21,7 +21,9 @@ use crate::connection::Connections;
 use crate::permission::{self, Permissions};
 use crate::relay::{self, Content, PeerData};
 use crate::requests::{ALLOCATION_MISMATCH, Answer, Due, Elsewhere, Failure, Request, Requests, Task};
-use crate::{AllocateFailure, Config, ConnectFailure, Credentials, Event, LostReason, Refusal, SendError};
+use crate::{
+    AllocateFailure, Config, ConnectFailure, Credentials, Event, LostReason, Refusal, SendError, Token,
+};
 
 /// One allocation on one TURN server, with its permissions and channels.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Client {
     losses: u32,
     /// When the server last granted anything.
     heard_at: Instant,
+    /// When the owner is to be told that another token is wanted.
+    token_due: Option<Instant>,
     /// Whether what was in the way of this allocation has been deleted.
     cleared: bool,
     last_need: u32,
@@ -71,6 +75,7 @@ impl Client {
             held: false,
             losses: 0,
             heard_at: now,
+            token_due: None,
             cleared: false,
             last_need: 0,
             chance,
@@ -95,6 +100,20 @@ impl Client {
     /// (RFC 8656 §5): they serve when the server no longer takes the old ones, and for the next allocation.
     pub fn renew_credentials(&mut self, credentials: Credentials) {
         self.requests.login().renew(credentials);
+    }
+
+    /// A token of an authorization server, for an [`Identity::Token`](crate::Identity::Token): see
+    /// [`Event::TokenWanted`]. It may come before the server has asked for it. An allocation is refreshed with it at
+    /// once (RFC 7635 §9).
+    pub fn give_token(&mut self, now: Instant, token: Token) {
+        self.now = self.now.max(now);
+        self.requests.login().give(token);
+        self.token_due = self.requests.login().token_due(self.now);
+        if matches!(self.allocation, Allocation::Tokenless) {
+            self.allocate_anew();
+        }
+        self.allocation.handle_doubt(self.now);
+        self.advance();
     }
 
     /// The host has another address, and reaches the server from this socket or stream now.
@@ -444,7 +463,10 @@ impl Client {
 
     fn handle_closed(&mut self) -> Received<PeerData<'static>> {
         match &mut self.allocation {
-            Allocation::Asking | Allocation::Resting { .. } | Allocation::Clearing => {
+            Allocation::Asking
+            | Allocation::Tokenless
+            | Allocation::Resting { .. }
+            | Allocation::Clearing => {
                 self.end(Allocation::Over);
                 self.tell(Event::Failed(AllocateFailure::SocketClosed));
             }
@@ -488,6 +510,12 @@ impl Client {
             (Task::BindConnection { stream, .. }, failure) => {
                 self.handle_not_joined(stream, failure.into());
             }
+            // Our token is no good any more, which is nothing that the peer has to do with.
+            (_, Failure::Refused(why, _))
+                if why.code == UNAUTHENTICATED && self.requests.login().wants_token(self.now).is_some() =>
+            {
+                self.lose(LostReason::Refused(why));
+            }
             (Task::Connect(peer), failure) if failure.code() != Some(ALLOCATION_MISMATCH) => {
                 self.handle_not_connected(peer, failure);
             }
@@ -518,12 +546,24 @@ impl Client {
                 self.forget_answers();
                 self.ask(Task::Delete);
             }
+            (Failure::Refused(Refusal { code: UNAUTHENTICATED, .. }, _), ..) if self.want_token() => {
+                self.requests.clear();
+                self.allocation = Allocation::Tokenless;
+            }
             (_, _, Some(rest)) => self.rest(rest),
             (failure, None, None) => {
                 self.end(Allocation::Over);
                 self.tell(Event::Failed(failure.into()));
             }
         }
+    }
+
+    /// Tells that there is no token to answer a challenge with, if so.
+    fn want_token(&mut self) -> bool {
+        let server_name = self.requests.login().wants_token(self.now).map(String::from);
+        let is_wanted = server_name.is_some();
+        self.queue.extend(server_name.map(|server_name| Queued::Event(Event::TokenWanted { server_name })));
+        is_wanted
     }
 
     /// Leaves the server alone for a while.
@@ -747,6 +787,7 @@ impl Client {
         if self.allocation.take_rest(self.now) {
             self.allocate_anew();
         }
+        self.renew_token();
         if self.allocation.take_refresh(self.now) {
             self.ask(Task::Refresh);
         }
@@ -798,6 +839,21 @@ impl Client {
         }
     }
 
+    /// Tells in time that another token is wanted.
+    fn renew_token(&mut self) {
+        if self.token_deadline().is_some_and(|due| due <= self.now) {
+            self.token_due = None;
+            if let Some(server_name) = self.requests.login().server_name().map(String::from) {
+                self.tell(Event::TokenWanted { server_name });
+            }
+        }
+    }
+
+    /// What ends without an allocation is told when one is asked for.
+    fn token_deadline(&self) -> Option<Instant> {
+        self.token_due.filter(|_| self.allocation.live().is_some())
+    }
+
     fn expire(&mut self) {
         if self.allocation.is_expired(self.now) {
             let silent = self.allocation.is_silent();
@@ -809,6 +865,7 @@ impl Client {
         [
             (self.requests.deadline(), Why::Retransmit),
             (self.allocation.deadline(), Why::RefreshAllocation),
+            (self.token_deadline(), Why::RefreshAllocation),
             (self.permissions.deadline(), Why::RefreshPermission),
             (self.channels.deadline(), Why::RefreshChannel),
             (self.connections_deadline(), Why::Connection),
@@ -889,6 +946,9 @@ const SHORT_REST: Duration = Duration::from_secs(15);
 
 /// RFC 8489 §14.8.
 const BAD_REQUEST: u16 = 400;
+
+/// RFC 8489 §14.8.
+const UNAUTHENTICATED: u16 = 401;
 
 /// UDP over IPv4: 65535 less 20 bytes of IP header and 8 of UDP.
 const MAX_UDP_PAYLOAD: usize = 65_507;

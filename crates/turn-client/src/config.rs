@@ -5,8 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::{Family, ReservationToken};
-use floe_stun::credentials::Credentials;
 use floe_stun::{Schedule, SocketId, Transport};
+
+use crate::Identity;
 
 /// How to reach a server and what to ask of it.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub struct Config {
     /// The name that its certificate carries, for TLS and DTLS; a server that sends us elsewhere may name another.
     pub server_name: Option<String>,
     /// As whom.
-    pub credentials: Credentials,
+    pub identity: Identity,
     /// Which relayed address, or which two.
     pub wanted: Wanted,
     /// Asks whether the server sets the DF bit on what is relayed for who wants it so, which is
@@ -43,12 +44,12 @@ pub struct Config {
 impl Config {
     /// An IPv4 relayed address for ten minutes at a time, over UDP, by the schedule of RFC 8489 §6.2.1.
     #[must_use]
-    pub const fn new(socket: SocketId, server: SocketAddr, credentials: Credentials) -> Self {
+    pub fn new(socket: SocketId, server: SocketAddr, identity: impl Into<Identity>) -> Self {
         Self {
             socket,
             transport: Transport::Udp,
             server,
-            credentials,
+            identity: identity.into(),
             wanted: Wanted::Address(Family::Ipv4),
             server_name: None,
             dont_fragment: false,

@@ -30,6 +30,13 @@ pub enum Event {
         /// Round-trip time; none if the last request had to be sent again (Karn's rule).
         rtt: Option<Duration>,
     },
+    /// The server takes tokens (RFC 7635), and there is none, or the last one will soon come to its end: get one for this
+    /// server from an authorization server, and [`Client::give_token`](crate::Client::give_token). Without one there
+    /// will be no allocation; one that is there ends with its token.
+    TokenWanted {
+        /// The name by which the authorization server knows it.
+        server_name: String,
+    },
     /// Data may go to and come from this peer, on any port.
     Permitted {
         /// The peer.

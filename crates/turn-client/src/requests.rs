@@ -17,12 +17,13 @@ use floe_stun::attribute::{
     ConnectionId, DontFragment, EvenPort, Family, Lifetime, MobilityTicket, RequestedAddressFamily,
     RequestedTransport, Software, XorPeerAddress,
 };
-use floe_stun::credentials::{Attempt, Login, LoginError, Verdict};
+use floe_stun::credentials::{Attempt, LoginError, Verdict};
 use floe_stun::{
     Authenticated, Builder, ChannelNumber, Class, Dropped, EncodeError, Fired, Instant, MAX_TRANSMIT,
     Message, Method, Schedule, SocketId, Transaction, TransactionId,
 };
 
+use crate::login::Login;
 use crate::{AllocateFailure, BadAnswer, Config, ConnectFailure, LostReason, Refusal, Wanted};
 
 /// What a request is for.
@@ -128,8 +129,7 @@ pub(crate) enum Due {
 
 impl Requests {
     pub(crate) fn new(config: &Config) -> Self {
-        // RFC 8656 §6: SHA-256 wherever the server offers it.
-        let login = Login::new(config.credentials.clone()).preferring_sha256();
+        let login = Login::new(&config.identity);
         Self { schedule: config.schedule, login, streams: BTreeMap::new(), under_way: BTreeMap::new() }
     }
 
@@ -138,8 +138,8 @@ impl Requests {
         &mut self.login
     }
 
-    /// Whether the server has asked who we are.
-    pub(crate) const fn is_challenged(&self) -> bool {
+    /// Whether the server has asked who we are, and we can tell.
+    pub(crate) fn is_challenged(&self) -> bool {
         self.login.is_challenged()
     }
 
@@ -162,7 +162,7 @@ impl Requests {
         let mut buf = [0; MAX_TRANSMIT];
         let builder = begin(&mut buf, task, id, config).maybe(ticket.map(MobilityTicket).as_ref());
         let login = task.stream().and_then(|stream| self.streams.get(&stream)).unwrap_or(&self.login);
-        let bytes = login.finish(builder, &mut attempt)?.into();
+        let bytes = login.finish(builder, task.method(), &mut attempt)?.into();
         let transaction = Transaction::new(id, now, self.schedule);
         let request = Request { task, attempt, transaction, bytes };
         self.under_way.insert(id, request);

@@ -421,7 +421,7 @@ fn a_challenge_that_fits_no_request_is_told() {
     server.realm = Box::leak("r".repeat(763).into_boxed_str());
     server.cookie = Box::leak("n".repeat(755).into_boxed_str());
     let mut config = config();
-    config.credentials = Credentials::new("u".repeat(508), Password::new(PASSWORD));
+    config.identity = Credentials::new("u".repeat(508), Password::new(PASSWORD)).into();
     let mut world = World::with(config, server);
     world.run(secs(60.0));
     assert!(matches!(world.events()[..], [Event::Failed(AllocateFailure::Unsendable(_))]));

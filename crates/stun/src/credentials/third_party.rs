@@ -60,6 +60,42 @@ impl ThirdParty {
         self.challenge.as_ref().filter(|_| !has_one).map(|challenge| challenge.server_name.as_str())
     }
 
+    /// The name under which the server takes tokens; none if it has not asked for one.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.challenge.as_ref().map(|challenge| challenge.server_name.as_str())
+    }
+
+    /// The token that is shown.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The login for servers that take no tokens, if there is one.
+    #[must_use]
+    pub const fn password(&mut self) -> Option<&mut Login> {
+        self.password.as_mut()
+    }
+
+    /// Whether requests are signed by now.
+    #[must_use]
+    pub const fn is_challenged(&self) -> bool {
+        match (&self.challenge, &self.password) {
+            (Some(_), _) => self.token.is_some(),
+            (None, Some(login)) => login.is_challenged(),
+            (None, None) => false,
+        }
+    }
+
+    /// It is another server that is asked from here on: a token is for one alone.
+    pub fn start_elsewhere(&mut self) {
+        (self.challenge, self.token) = (None, None);
+        if let Some(login) = &mut self.password {
+            login.start_elsewhere();
+        }
+    }
+
     /// From now on this token is shown, to what was allocated with another one too (RFC 7635 §9). It may come before the
     /// server has asked for it.
     pub fn give(&mut self, token: Token) {

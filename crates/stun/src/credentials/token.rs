@@ -42,6 +42,12 @@ impl Token {
         Self { kid: kid.into(), token: Zeroizing::new(token.into()), key, expires }
     }
 
+    /// When the client must get another.
+    #[must_use]
+    pub const fn expires(&self) -> Instant {
+        self.expires
+    }
+
     /// Whether it has come to its end.
     #[must_use]
     pub fn is_expired(&self, now: Instant) -> bool {

@@ -6,9 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, AlternateServer, ChannelNumberAttribute, ConnectionId, ErrorCode, Family, Lifetime,
-    MobilityTicket, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm, RequestedTransport,
-    ReservationToken, XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+    AccessToken, AddressErrorCode, AlternateServer, Attribute, ChannelNumberAttribute, ConnectionId,
+    ErrorCode, Family, Lifetime, MobilityTicket, Nonce, PasswordAlgorithm, PasswordAlgorithms, Realm,
+    RequestedTransport, ReservationToken, ThirdPartyAuthorization, Username, XorMappedAddress,
+    XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
     Builder, Chance, Class, EncodeError, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message,
@@ -103,6 +104,10 @@ pub(crate) struct Server {
     pub(crate) realm: &'static str,
     pub(crate) password: &'static str,
     pub(crate) algorithms: Option<PasswordAlgorithms<'static>>,
+    /// Takes tokens: the name it gives itself, `kid` and session key of the one that is good.
+    pub(crate) token: Option<(&'static str, &'static str, [u8; 20])>,
+    /// Says that it takes tokens, and takes passwords too.
+    pub(crate) offers_tokens: bool,
     /// Signs with SHA-256 what was signed without.
     pub(crate) strong: bool,
     pub(crate) lifetime: Duration,
@@ -133,6 +138,8 @@ impl Server {
             realm: REALM,
             password: PASSWORD,
             algorithms: None,
+            token: None,
+            offers_tokens: false,
             strong: false,
             lifetime: Duration::from_secs(600),
             relayed: at("192.0.2.1:50000"),
@@ -218,6 +225,15 @@ impl Server {
         key: &Key,
         sha256: bool,
     ) -> Option<Vec<u8>> {
+        if let Some((_, kid, _)) = self.token
+            && request.has_integrity()
+        {
+            let shows = [Method::ALLOCATE, Method::REFRESH].contains(&request.method());
+            assert_eq!(request.has(AccessToken::TYPE), shows, "OAU-9-1");
+            if request.find() != Some(Username(kid)) {
+                return self.challenge(stream, request, ErrorCode::UNAUTHENTICATED);
+            }
+        }
         if !request.has_integrity() || request.verify(key).is_err() {
             return self.challenge(stream, request, ErrorCode::UNAUTHENTICATED);
         }
@@ -276,16 +292,22 @@ impl Server {
         request: &Message<'_>,
         why: ErrorCode<'_>,
     ) -> Option<Vec<u8>> {
+        let offered = self.offers_tokens.then_some("turn.example.org");
+        let name = self.token.map(|(name, ..)| name).or(offered);
         Some(finish(request, Class::Error, None, |b| {
             b.attribute(&why)
                 .attribute(&Realm(self.realm))
                 .attribute(&Nonce(&self.nonce_on(stream)))
                 .maybe(self.algorithms.as_ref())
+                .maybe(name.map(ThirdPartyAuthorization).as_ref())
         }))
     }
 
     /// The key of the algorithm that the request names.
     pub(crate) fn key(&self, request: &Message<'_>) -> Key {
+        if let Some((_, _, session_key)) = self.token {
+            return Key::from_bytes(&session_key);
+        }
         let password = Password::new(self.password);
         match request.find() {
             Some(PasswordAlgorithm(floe_stun::attribute::Algorithm::SHA256)) => {
@@ -307,7 +329,7 @@ const PASSWORD_ALGORITHM: u16 = 0x001D;
 /// An attribute that must be understood and is not.
 pub(crate) struct Strange;
 
-impl floe_stun::attribute::Attribute<'_> for Strange {
+impl Attribute<'_> for Strange {
     const TYPE: u16 = 0x7FFF;
 
     fn decode(_: &[u8], _: TransactionId) -> Result<Self, floe_stun::DecodeError> {
