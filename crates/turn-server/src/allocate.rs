@@ -5,7 +5,8 @@
 //!     │  ▲          other family ──open, or not──▶ settled
 //!     │  │          next port ──open──▶ settled, and a reservation
 //!     │  └──────────── taken ┘
-//!     └ taken: another port     else: 508
+//!     ├ taken: another port
+//!     └ not to be had: IPv6 alone if both were asked for, else 508
 //! ```
 
 use alloc::sync::Arc;
@@ -29,12 +30,7 @@ use crate::server::{Queued, Server};
 impl Wish {
     /// The checks of RFC 8656 §7.2 from the third on, in their order, and those of RFC 6062 §5.1.
     fn read(request: &Authenticated<Message<'_>>, server: &Server) -> Result<Self, Refusal> {
-        let is_tcp = match request.find::<RequestedTransport>() {
-            Some(RequestedTransport::UDP) => false,
-            Some(RequestedTransport::TCP) if server.terms.tcp => true,
-            Some(_) => return Err(ErrorCode::UNSUPPORTED_TRANSPORT.into()),
-            None => return Err(ErrorCode::BAD_REQUEST.into()),
-        };
+        let is_tcp = wants_tcp(request, server)?;
         let [even, one, both, whole] =
             [EvenPort::TYPE, RequestedAddressFamily::TYPE, AdditionalAddressFamily::TYPE, DontFragment::TYPE]
                 .map(|kind| request.has(kind));
@@ -59,13 +55,25 @@ impl Wish {
             None if next => Beside::NextPort,
             None => Beside::Nothing,
             Some(Ok(AdditionalAddressFamily(Family::Ipv6))) => match server.own.relays_of(Family::Ipv6) {
-                none if none.is_empty() => Beside::Missing(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED),
+                none if none.is_empty() => {
+                    Beside::missing(Family::Ipv6, ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)
+                }
                 others => Beside::Other(others),
             },
             Some(_) => return Err(ErrorCode::BAD_REQUEST.into()),
         };
         let lifetime = server.terms.lifetime(lifetime(request)?);
         Ok(Self { relays, parity, beside, is_tcp, lifetime, moves: server.wants_ticket(request)? })
+    }
+}
+
+/// REQUESTED-TRANSPORT, the third check of RFC 8656 §7.2.
+fn wants_tcp(request: &Authenticated<Message<'_>>, server: &Server) -> Result<bool, Refusal> {
+    match request.find() {
+        Some(RequestedTransport::UDP) => Ok(false),
+        Some(RequestedTransport::TCP) if server.terms.tcp => Ok(true),
+        Some(_) => Err(ErrorCode::UNSUPPORTED_TRANSPORT.into()),
+        None => Err(ErrorCode::BAD_REQUEST.into()),
     }
 }
 
@@ -96,24 +104,23 @@ impl Server {
         if let Some(refusal) = self.send_elsewhere(reply.to.client) {
             return Err(refusal);
         }
-        // On a stream that carries bytes of its own there is nobody to talk to.
-        if self.connections.has_joined(reply.to.listener) {
-            return Err(ErrorCode::BAD_REQUEST.into());
-        }
         if let Some(token) = request.get::<ReservationToken>() {
             return self.allocate_reserved(reply, user, request, token.ok()).map(Some);
         }
         let is_stream = self.own.is_stream(reply.to.listener);
-        let wish = Wish::read(request, self)?;
+        let mut wish = Wish::read(request, self)?;
         if wish.is_tcp && !is_stream {
             return Err(ErrorCode::BAD_REQUEST.into());
         }
-        self.check_quota(&user.owner)?;
-        let ip = self.pick(&wish.relays).ok_or(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)?;
-        let bind = self
-            .ports
-            .take(&mut self.chance, ip, wish.parity, &[])
-            .ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
+        self.quota.check(&user.owner, wish.places(), &self.terms.limits)?;
+        let bind = loop {
+            match self.take_port(&wish.relays, wish.parity, &[]) {
+                Some(bind) => break bind,
+                None if wish.do_without_first() => {}
+                None => return Err(ErrorCode::INSUFFICIENT_CAPACITY.into()),
+            }
+        };
+        self.quota.take(&user.owner, wish.places());
         let request = self.next_request();
         self.need_socket(request, bind, wish.is_tcp);
         let (reply, user) = (reply.clone(), user.clone());
@@ -130,13 +137,7 @@ impl Server {
         token: Option<ReservationToken>,
     ) -> Result<Body, Refusal> {
         let others = [EvenPort::TYPE, RequestedAddressFamily::TYPE, AdditionalAddressFamily::TYPE];
-        let is_udp = match request.find() {
-            Some(RequestedTransport::UDP) => true,
-            Some(RequestedTransport::TCP) => false,
-            Some(_) => return Err(ErrorCode::UNSUPPORTED_TRANSPORT.into()),
-            None => false,
-        };
-        if !is_udp || others.into_iter().any(|kind| request.has(kind)) {
+        if wants_tcp(request, self)? || others.into_iter().any(|kind| request.has(kind)) {
             return Err(ErrorCode::BAD_REQUEST.into());
         }
         let token = token.ok_or(ErrorCode::BAD_REQUEST)?;
@@ -147,12 +148,11 @@ impl Server {
             client: reply.to,
             user: user.clone(),
             made_by: reply.id,
-            first,
+            first: Relayed { until: self.now + lifetime, ..first },
             second: Err(None),
             is_tcp: false,
             reserved: None,
             passport: None,
-            expires_at: self.now + lifetime,
             permissions: Default::default(),
             channels: Default::default(),
         };
@@ -176,13 +176,11 @@ impl Server {
         })
     }
 
-    fn check_quota(&self, owner: &str) -> Result<(), Refusal> {
-        self.allocations.check_quota(owner, self.reservations.count(owner), &self.terms.limits)
-    }
-
-    fn pick(&mut self, relays: &[IpAddr]) -> Option<IpAddr> {
-        let place = self.chance.below(u32::try_from(relays.len()).ok()?);
-        relays.get(usize::try_from(place).ok()?).copied()
+    /// A free port of any of these addresses.
+    fn take_port(&mut self, relays: &[IpAddr], parity: Parity, tried: &[SocketAddr]) -> Option<SocketAddr> {
+        let first = self.chance.below(u32::try_from(relays.len()).ok()?);
+        let from_first = relays.iter().cycle().skip(usize::try_from(first).ok()?).take(relays.len());
+        from_first.copied().find_map(|ip| self.ports.take(&mut self.chance, ip, parity, tried))
     }
 
     fn need_socket(&mut self, request: RequestId, bind: SocketAddr, is_tcp: bool) {
@@ -194,7 +192,7 @@ impl Server {
 
     /// The host has opened a socket.
     pub(crate) fn handle_opened(&mut self, request: RequestId, socket: SocketId, local: SocketAddr) -> bool {
-        if self.abandoned.remove(&request) {
+        if self.forget_abandoned(request) {
             self.outbox.push_back(Queued::Need(Need::Close { socket }));
             return true;
         }
@@ -204,29 +202,28 @@ impl Server {
         let Some(id) = self.allocations.of_request(request) else { return false };
         let Some(opening) = self.allocations.opening_mut(id) else { return false };
         let ip = if local.ip().is_unspecified() { opening.bind.ip() } else { local.ip() };
-        let local = SocketAddr::new(ip, local.port());
-        let opened = Relayed { socket, local, address: self.own.external(local), bound: opening.bind };
+        let (local, bound) = (SocketAddr::new(ip, local.port()), opening.bind);
+        let opened = Relayed { socket, local, address: self.own.external(local), bound, until: self.now };
+        let is_second_of_pair = opening.first.is_some() && matches!(opening.wish.beside, Beside::NextPort);
+        if opening.wish.parity == Parity::Even && !is_second_of_pair && !local.port().is_multiple_of(2) {
+            self.outbox.push_back(Queued::Need(Need::Close { socket }));
+            self.try_another(id, Failure::InUse);
+            return true;
+        }
         match (opening.first, &opening.wish.beside) {
-            (None, _) if opening.wish.parity == Parity::Even && !local.port().is_multiple_of(2) => {
-                self.outbox.push_back(Queued::Need(Need::Close { socket }));
-                self.try_another(id, Failure::InUse);
-            }
-            (None, Beside::Nothing | Beside::Missing(_)) => {
-                opening.first = Some(opened);
-                self.settle(id, None);
-            }
+            (None, Beside::Nothing | Beside::Missing(_)) => self.settle(id, opened, None),
             (None, Beside::Other(_) | Beside::NextPort) => {
-                opening.first = Some(opened);
-                self.open_beside(id, &[]);
+                self.allocations.has_first(id, opened);
+                self.open_beside(id);
             }
-            (Some(_), _) => self.settle(id, Some(opened)),
+            (Some(first), _) => self.settle(id, first, Some(opened)),
         }
         true
     }
 
     /// The host could not open a socket.
     pub(crate) fn handle_failed(&mut self, request: RequestId, why: Failure) -> bool {
-        if self.abandoned.remove(&request) || self.handle_not_connected(request) {
+        if self.forget_abandoned(request) || self.handle_not_connected(request) {
             return true;
         }
         let Some(id) = self.allocations.of_request(request) else { return false };
@@ -234,86 +231,103 @@ impl Server {
         true
     }
 
-    /// The first socket is open: now the one beside it.
-    fn open_beside(&mut self, id: AllocationId, tried: &[u16]) {
-        let Some(opening) = self.allocations.opening_mut(id) else { return };
-        let Some(first) = opening.first else { return };
-        let is_tcp = opening.wish.is_tcp;
-        let bind = match opening.wish.beside.clone() {
-            Beside::NextPort => self.ports.take_next(first.local),
-            Beside::Other(relays) => {
-                let ip = self.pick(&relays);
-                ip.and_then(|ip| self.ports.take(&mut self.chance, ip, Parity::Any, tried))
-            }
-            Beside::Nothing | Beside::Missing(_) => None,
-        };
-        match bind {
-            Some(bind) => {
-                let request = self.next_request();
-                self.allocations.wait_for(id, request, bind);
-                self.need_socket(request, bind, is_tcp);
-            }
-            None => self.do_without(id),
+    /// A need whose client is gone is answered, and holds no place any more.
+    fn forget_abandoned(&mut self, request: RequestId) -> bool {
+        let owner = self.abandoned.remove(&request);
+        if let Some(owner) = &owner {
+            self.quota.give_back(owner, 1);
         }
+        owner.is_some()
     }
 
-    /// What was to be beside the first socket is not to be had.
-    fn do_without(&mut self, id: AllocationId) {
-        let Some(opening) = self.allocations.opening_mut(id) else { return };
-        match opening.wish.beside {
-            // Another pair of ports may be free.
-            Beside::NextPort => {
-                let Some(first) = opening.first.take() else { return };
-                opening.tried.push(first.local.port());
-                self.give_back(first);
-                self.open_another(id, first.local.ip());
-            }
-            _ => {
-                opening.wish.beside = Beside::Missing(ErrorCode::INSUFFICIENT_CAPACITY);
-                self.settle(id, None);
-            }
-        }
-    }
-
-    /// A port is of no use: another, or no allocation.
+    /// A port is of no use: another, or less than was asked for, or nothing.
     fn try_another(&mut self, id: AllocationId, why: Failure) {
         let limit = self.terms.limits.port_attempts;
         let Some(opening) = self.allocations.opening_mut(id) else { return };
         let bind = opening.bind;
-        opening.tried.push(bind.port());
+        opening.tried.push(bind);
         let may_try = why == Failure::InUse && opening.tried.len() < limit;
-        let has_first = opening.first.is_some();
-        let tries_other = has_first && matches!(opening.wish.beside, Beside::Other(_));
-        let tried = opening.tried.clone();
+        let first = opening.first;
         self.ports.give_back(bind);
-        match (may_try, has_first) {
-            (true, false) => self.open_another(id, bind.ip()),
-            (true, true) if tries_other => self.open_beside(id, &tried),
-            (_, true) if tries_other || may_try => self.do_without(id),
-            _ => self.give_up(id),
+        match first {
+            None if may_try => self.open_first(id),
+            Some(_) if may_try => self.open_beside(id),
+            _ => self.do_with_less(id),
         }
     }
 
-    fn open_another(&mut self, id: AllocationId, ip: IpAddr) {
-        let limit = self.terms.limits.port_attempts;
+    fn open_first(&mut self, id: AllocationId) {
         let Some(opening) = self.allocations.opening_mut(id) else { return };
-        let (is_tcp, parity) = (opening.wish.is_tcp, opening.wish.parity);
-        let bind = match opening.tried.len() < limit {
-            true => self.ports.take(&mut self.chance, ip, parity, &opening.tried),
-            false => None,
-        };
-        match bind {
-            Some(bind) => {
-                let request = self.next_request();
-                self.allocations.wait_for(id, request, bind);
-                self.need_socket(request, bind, is_tcp);
+        let (Wish { relays, parity, .. }, tried) = (opening.wish.clone(), opening.tried.clone());
+        match self.take_port(&relays, parity, &tried) {
+            Some(bind) => self.open(id, bind),
+            None => self.do_with_less(id),
+        }
+    }
+
+    /// The first socket is open: now the one beside it.
+    fn open_beside(&mut self, id: AllocationId) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let Some(first) = opening.first else { return };
+        let (Wish { beside, parity, .. }, tried) = (opening.wish.clone(), opening.tried.clone());
+        match beside {
+            Beside::NextPort => {
+                let pair = SocketAddr::new(first.bound.ip(), first.local.port());
+                match self.ports.take_next(pair) {
+                    Some(bind) => self.open(id, bind),
+                    None => self.open_another_pair(id, pair),
+                }
             }
-            None => self.give_up(id),
+            Beside::Other(relays) => match self.take_port(&relays, parity, &tried) {
+                Some(bind) => self.open(id, bind),
+                None => self.do_with_less(id),
+            },
+            Beside::Nothing | Beside::Missing(_) => {}
+        }
+    }
+
+    fn open(&mut self, id: AllocationId, bind: SocketAddr) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        let is_tcp = opening.wish.is_tcp;
+        let request = self.next_request();
+        self.allocations.wait_for(id, request, bind);
+        self.need_socket(request, bind, is_tcp);
+    }
+
+    /// The port behind this one is taken: another two may be free.
+    fn open_another_pair(&mut self, id: AllocationId, pair: SocketAddr) {
+        let limit = self.terms.limits.port_attempts;
+        if let Some(first) = self.allocations.take_first(id) {
+            self.give_back(first);
+        }
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        opening.tried.push(pair);
+        match opening.tried.len() < limit {
+            true => self.open_first(id),
+            false => self.do_with_less(id),
+        }
+    }
+
+    /// Not all that was asked for is to be had: one of two families will do, half a pair will not (RFC 8656 §7.2).
+    fn do_with_less(&mut self, id: AllocationId) {
+        let Some(opening) = self.allocations.opening_mut(id) else { return };
+        match (opening.first, &opening.wish.beside) {
+            (Some(first), Beside::Other(_)) => {
+                opening.wish.beside = Beside::missing(Family::Ipv6, ErrorCode::INSUFFICIENT_CAPACITY);
+                self.settle(id, first, None);
+            }
+            (None, Beside::Other(_)) => {
+                opening.wish.do_without_first();
+                opening.tried.clear();
+                self.open_first(id);
+            }
+            _ => self.give_up(id),
         }
     }
 
     fn give_up(&mut self, id: AllocationId) {
         if let Some(Slot::Opening(opening)) = self.allocations.remove(id) {
+            self.quota.give_back(&opening.user.owner, opening.wish.places());
             if let Some(first) = opening.first {
                 self.give_back(first);
             }
@@ -322,12 +336,12 @@ impl Server {
     }
 
     /// All sockets are open: it relays from now on.
-    fn settle(&mut self, id: AllocationId, beside: Option<Relayed>) {
+    fn settle(&mut self, id: AllocationId, first: Relayed, beside: Option<Relayed>) {
         let Some(opening) = self.allocations.opening_mut(id) else { return };
-        let Some(first) = opening.first else { return };
         let (reply, user, wish) = (opening.reply.clone(), opening.user.clone(), opening.wish.clone());
+        let until = self.now + wish.lifetime;
         let second = match (&wish.beside, beside) {
-            (Beside::Other(_), Some(second)) => Ok(second),
+            (Beside::Other(_), Some(second)) => Ok(Relayed { until, ..second }),
             (Beside::Missing(why), _) => Err(Some(*why)),
             _ => Err(None),
         };
@@ -340,12 +354,11 @@ impl Server {
                 client: reply.to,
                 user,
                 made_by: reply.id,
-                first,
+                first: Relayed { until, ..first },
                 second,
                 is_tcp: wish.is_tcp,
                 reserved,
                 passport: None,
-                expires_at: self.now + wish.lifetime,
                 permissions: Default::default(),
                 channels: Default::default(),
             },

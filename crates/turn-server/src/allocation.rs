@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use floe_stun::attribute::{ErrorCode, Family, ReservationToken};
+use floe_stun::attribute::{AddressErrorCode, ErrorCode, Family, ReservationToken};
 use floe_stun::{Instant, RequestId, SocketId, TransactionId};
 
 use crate::answer::{Body, Refusal, Reply};
@@ -71,8 +71,8 @@ pub(crate) struct Opening {
     /// What the host is opening.
     pub(crate) request: RequestId,
     pub(crate) bind: SocketAddr,
-    /// Ports that the host found taken.
-    pub(crate) tried: Vec<u16>,
+    /// What the host found taken.
+    pub(crate) tried: Vec<SocketAddr>,
     /// What it has opened before that.
     pub(crate) first: Option<Relayed>,
 }
@@ -96,8 +96,8 @@ pub(crate) enum Beside {
     Nothing,
     /// An IPv6 address, by ADDITIONAL-ADDRESS-FAMILY; these fit.
     Other(Vec<IpAddr>),
-    /// The same, and it cannot be had.
-    Missing(ErrorCode<'static>),
+    /// One of two families cannot be had.
+    Missing(AddressErrorCode<'static>),
     /// The next port, by EVEN-PORT with R, kept for another allocation.
     NextPort,
 }
@@ -112,6 +112,8 @@ pub(crate) struct Relayed {
     pub(crate) address: SocketAddr,
     /// What the table of ports knows it by.
     pub(crate) bound: SocketAddr,
+    /// When it ends, if nothing is done about it: each of two has its own time (RFC 8656 §6).
+    pub(crate) until: Instant,
 }
 
 /// An allocation with its sockets.
@@ -123,12 +125,11 @@ pub(crate) struct Allocation {
     pub(crate) made_by: TransactionId,
     /// Listens, if it is for TCP.
     pub(crate) first: Relayed,
-    pub(crate) second: Result<Relayed, Option<ErrorCode<'static>>>,
+    pub(crate) second: Result<Relayed, Option<AddressErrorCode<'static>>>,
     pub(crate) is_tcp: bool,
     /// What the first answer told.
     pub(crate) reserved: Option<ReservationToken>,
     pub(crate) passport: Option<Passport>,
-    pub(crate) expires_at: Instant,
     pub(crate) permissions: Permissions,
     pub(crate) channels: Channels,
 }
@@ -137,6 +138,11 @@ impl Allocation {
     /// The relayed address of this family.
     pub(crate) fn relayed(&self, family: Family) -> Option<&Relayed> {
         self.sockets().find(|relayed| Family::of(relayed.address.ip()) == family)
+    }
+
+    /// When the first of its relayed addresses ends.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.second.map_or(self.first.until, |second| second.until.min(self.first.until))
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &Relayed> {
@@ -163,10 +169,31 @@ impl Allocation {
         Body::Allocated {
             relayed: self.first.address,
             second: self.second.map(|relayed| relayed.address),
-            lifetime: self.expires_at - now,
+            lifetime: self.first.until - now,
             reserved: self.reserved,
             ticket: self.passport.as_ref().map(Passport::ticket),
         }
+    }
+}
+
+impl Wish {
+    /// How many sockets it needs, of those that count.
+    pub(crate) const fn places(&self) -> usize {
+        if matches!(self.beside, Beside::NextPort) { 2 } else { 1 }
+    }
+
+    /// IPv4 is not to be had, and if IPv6 is wanted too, that will do. False if it is not.
+    pub(crate) fn do_without_first(&mut self) -> bool {
+        let Beside::Other(others) = &mut self.beside else { return false };
+        self.relays = core::mem::take(others);
+        self.beside = Beside::missing(Family::Ipv4, ErrorCode::INSUFFICIENT_CAPACITY);
+        true
+    }
+}
+
+impl Beside {
+    pub(crate) const fn missing(family: Family, why: ErrorCode<'static>) -> Self {
+        Self::Missing(AddressErrorCode { family, code: why.code, reason: why.reason })
     }
 }
 

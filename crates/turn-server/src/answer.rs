@@ -6,9 +6,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    AddressErrorCode, AlternateDomain, AlternateServer, ConnectionId, ErrorCode, Family, IcmpAttribute,
-    Lifetime, MobilityTicket, ReservationToken, Software, TransmitCounter, UnknownAttributes,
-    XorMappedAddress, XorPeerAddress, XorRelayedAddress,
+    AddressErrorCode, AlternateDomain, AlternateServer, ConnectionId, ErrorCode, IcmpAttribute, Lifetime,
+    MobilityTicket, ReservationToken, Software, TransmitCounter, UnknownAttributes, XorMappedAddress,
+    XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
     Builder, Class, EncodeError, Instant, Integrity, Key, Message, Method, SocketId, TransactionId,
@@ -40,10 +40,10 @@ pub(crate) enum Body {
     Mapped,
     /// Binding where behaviour discovery is served.
     Discovered(Discovered),
-    /// Allocate; `second` may tell why there is no IPv6 address beside it.
+    /// Allocate; `second` may tell why there is only one of two families.
     Allocated {
         relayed: SocketAddr,
-        second: Result<SocketAddr, Option<ErrorCode<'static>>>,
+        second: Result<SocketAddr, Option<AddressErrorCode<'static>>>,
         lifetime: Duration,
         reserved: Option<ReservationToken>,
         ticket: Option<Ticket>,
@@ -111,7 +111,7 @@ impl Reply {
                 .maybe(second.ok().map(XorRelayedAddress).as_ref())
                 .attribute(&Lifetime(*lifetime))
                 .attribute(&XorMappedAddress(self.to.client))
-                .maybe(second.err().flatten().map(address_error).as_ref())
+                .maybe(second.err().flatten().as_ref())
                 .maybe(reserved.as_ref())
                 .maybe(ticket.as_ref().map(|ticket| MobilityTicket(ticket)).as_ref()),
             Body::Refreshed { lifetime, ticket } => builder
@@ -167,10 +167,6 @@ pub(crate) fn encode_attempt(
         .attribute(&XorPeerAddress(peer))
         .attribute(&ConnectionId(connection))
         .finish()
-}
-
-const fn address_error(code: ErrorCode<'static>) -> AddressErrorCode<'static> {
-    AddressErrorCode { family: Family::Ipv6, code: code.code, reason: code.reason }
 }
 
 fn seal<'b>(

@@ -118,7 +118,7 @@ impl User {
 /// The part of a name that is not the time.
 fn owner(name: &str) -> &str {
     match name.split_once(':') {
-        Some((time, owner)) if time.bytes().all(|byte| byte.is_ascii_digit()) => owner,
+        Some((time, owner)) if !time.is_empty() && time.bytes().all(|byte| byte.is_ascii_digit()) => owner,
         Some((owner, _)) => owner,
         None => "",
     }
@@ -176,7 +176,11 @@ impl Accounts {
         let UserHash(hash) = credentials.hash(gate.realm());
         let key = |algorithm| credentials.key(gate.realm(), algorithm);
         let (md5, sha256) = (key(Algorithm::MD5), key(Algorithm::SHA256));
-        let user = Arc::new(User { name: name.clone(), owner: name.as_str().into() });
+        // Who has an allocation and comes again is the same.
+        let user = match self.by_hash.remove(&hash) {
+            Some(known) => known.user,
+            None => Arc::new(User { name: name.clone(), owner: name.as_str().into() }),
+        };
         self.by_hash.insert(hash, Account { user, md5, sha256 });
         self.by_name.insert(name, hash);
     }

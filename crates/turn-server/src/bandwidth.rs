@@ -12,6 +12,8 @@ use crate::Limits;
 pub(crate) struct Bandwidth {
     all: Bucket,
     per_owner: BTreeMap<Arc<str>, Bucket>,
+    /// How many were left when those that are idle were last forgotten.
+    kept: usize,
 }
 
 /// What was used of one second's worth that is filled up all the time.
@@ -47,9 +49,12 @@ impl Bandwidth {
         fits
     }
 
-    /// Forgets those that are full again.
+    /// Forgets those that are idle, once they may be as many as the others: a packet does not pay for all users.
     fn tidy(&mut self, now: Instant, limit: u64) {
-        self.per_owner.retain(|_, bucket| !bucket.is_idle(now, limit));
+        if self.per_owner.len() > SPARE.saturating_add(self.kept.saturating_mul(2)) {
+            self.per_owner.retain(|_, bucket| !bucket.is_idle(now, limit));
+            self.kept = self.per_owner.len();
+        }
     }
 }
 
@@ -73,6 +78,9 @@ impl Bucket {
         }
     }
 }
+
+/// Users without traffic that are remembered in any case.
+const SPARE: usize = 64;
 
 /// However little is allowed, the largest datagram passes at times.
 const ONE_DATAGRAM: u64 = 65_535;
@@ -121,6 +129,6 @@ mod tests {
             let now = Instant::ORIGIN + Duration::from_secs(n);
             assert!(bandwidth.admit(now, &Arc::from(alloc::format!("user {n}")), &limits, 50_000));
         }
-        assert!(bandwidth.per_owner.len() < 3, "{}", bandwidth.per_owner.len());
+        assert!(bandwidth.per_owner.len() < 70, "{}", bandwidth.per_owner.len());
     }
 }

@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe_stun::attribute::{ChannelNumberAttribute, ErrorCode, XorPeerAddress};
+use floe_stun::attribute::{ChannelNumberAttribute, ErrorCode, Family, XorPeerAddress};
 use floe_stun::{Authenticated, ChannelNumber, Instant, Message};
 
 use crate::allocation::{Allocation, Terms};
@@ -43,9 +43,18 @@ impl Channels {
         self.peer(now, number).map(|_| number)
     }
 
+    /// Those of peers of this family are gone.
+    pub(crate) fn forget(&mut self, family: Family) {
+        self.retain(|binding| Family::of(binding.peer.ip()) != family);
+    }
+
     fn forget_ended(&mut self, now: Instant) {
+        self.retain(|binding| now < binding.until);
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Binding) -> bool) {
         let Self { by_number, by_peer } = self;
-        by_number.retain(|_, binding| now < binding.until);
+        by_number.retain(|_, binding| keep(binding));
         by_peer.retain(|_, number| by_number.contains_key(number));
     }
 

@@ -121,14 +121,17 @@ impl Connections {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+            && self.by_request.is_empty()
+            && self.by_socket.is_empty()
+            && self.by_peer.is_empty()
+            && self.deadlines.is_empty()
+    }
+
     /// When the client's time for the next one is up.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
-    }
-
-    /// Whether the bytes of this stream pass by.
-    pub(crate) fn has_joined(&self, client: SocketId) -> bool {
-        self.by_socket.contains_key(&client)
     }
 }
 
@@ -191,6 +194,8 @@ impl Server {
         if !is_owner {
             return Err(ErrorCode::WRONG_CREDENTIALS.into());
         }
+        // What comes on it from now on is not for this server.
+        self.own.forget(client);
         self.connections.change(id, State::Joined { socket, client });
         self.stats.connections_total = self.stats.connections_total.saturating_add(1);
         Ok(Body::Joined { one: client, other: socket })
@@ -226,37 +231,42 @@ impl Server {
         socket: SocketId,
         peer: SocketAddr,
     ) -> Option<Result<(), Dropped>> {
-        let (allocation, held) = self.allocations.of_socket(listener)?;
-        let verdict = if !held.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
-            Err(Dropped::NoPermission)
-        } else if self.connections.of_peer(allocation, peer).is_some()
+        let allocation = self.allocations.any_of_socket(listener)?;
+        let verdict = self.admit_connection(allocation, peer);
+        if let Ok(to) = verdict {
+            let state = State::Waiting { socket, until: self.now + BIND_PATIENCE };
+            let connection =
+                self.connections.insert(&mut self.chance, Connection { allocation, peer, state });
+            let id = self.chance.transaction_id();
+            self.outbox.push_back(Queued::Attempt { to, id, peer, connection });
+        } else {
+            self.outbox.push_back(Queued::Need(Need::Close { socket }));
+        }
+        Some(verdict.map(|_| ()))
+    }
+
+    /// Who is told of a connection with this peer.
+    fn admit_connection(&self, allocation: AllocationId, peer: SocketAddr) -> Result<FiveTuple, Dropped> {
+        let held = self.allocations.live(allocation).ok_or(Dropped::NoPermission)?;
+        if !held.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
+            return Err(Dropped::NoPermission);
+        }
+        if self.connections.of_peer(allocation, peer).is_some()
             || self.connections.count(allocation) >= self.terms.limits.connections
             || self.outbox.len() >= self.terms.limits.queued_answers
         {
-            Err(Dropped::LimitReached)
-        } else {
-            Ok(held.client)
-        };
-        match verdict {
-            Ok(to) => {
-                let state = State::Waiting { socket, until: self.now + BIND_PATIENCE };
-                let connection =
-                    self.connections.insert(&mut self.chance, Connection { allocation, peer, state });
-                let id = self.chance.transaction_id();
-                self.outbox.push_back(Queued::Attempt { to, id, peer, connection });
-                Some(Ok(()))
-            }
-            Err(why) => {
-                self.outbox.push_back(Queued::Need(Need::Close { socket }));
-                Some(Err(why))
-            }
+            return Err(Dropped::LimitReached);
         }
+        if !self.own.hears(held.client.listener) {
+            return Err(Dropped::NoAllocation);
+        }
+        Ok(held.client)
     }
 
     /// A stream has ended. False if it belongs to no connection.
     pub(crate) fn handle_connection_closed(&mut self, socket: SocketId) -> bool {
         let Some(id) = self.connections.by_socket.get(&socket).copied() else { return false };
-        self.close_connection(id, Some(socket));
+        self.close_connection(id);
         true
     }
 
@@ -265,33 +275,38 @@ impl Server {
         while let Some((_, id)) =
             self.connections.deadlines.first().filter(|(at, _)| *at <= self.now).copied()
         {
-            self.close_connection(id, None);
+            self.close_connection(id);
         }
     }
 
-    /// Ends all connections of an allocation that is gone (RFC 6062 §5.5).
-    pub(crate) fn close_connections(&mut self, allocation: AllocationId) {
+    /// Ends the connections of an allocation that is gone, or of one of its two families (RFC 6062 §5.5).
+    pub(crate) fn close_connections(
+        &mut self,
+        allocation: AllocationId,
+        user: &User,
+        family: Option<Family>,
+    ) {
         let all: Vec<_> = self.connections.of_allocation(allocation).collect();
         for id in all {
-            self.close_connection(id, None);
+            let Some(Connection { peer, state, .. }) = self.connections.all.get(&id) else { continue };
+            if family.is_some_and(|family| family != Family::of(peer.ip())) {
+                continue;
+            }
+            if let State::Connecting { request, .. } = state {
+                self.abandon(*request, &user.owner);
+            }
+            self.close_connection(id);
         }
     }
 
-    /// The stream that is gone already need not be closed.
-    fn close_connection(&mut self, id: u32, gone: Option<SocketId>) {
+    fn close_connection(&mut self, id: u32) {
         let Some(connection) = self.connections.remove(id) else { return };
         let sockets = match connection.state {
-            State::Connecting { request, .. } => {
-                self.abandoned.insert(request);
-                [None, None]
-            }
-            State::Waiting { socket, .. } => [Some(socket), None],
-            State::Joined { socket, client } => {
-                self.own.forget(client);
-                [Some(client), Some(socket)]
-            }
+            State::Connecting { .. } => [None, None],
+            State::Waiting { socket, .. } => [None, Some(socket)],
+            State::Joined { socket, client } => [Some(client), Some(socket)],
         };
-        for socket in sockets.into_iter().flatten().filter(|socket| Some(*socket) != gone) {
+        for socket in sockets.into_iter().flatten() {
             self.outbox.push_back(Queued::Need(Need::Close { socket }));
         }
     }

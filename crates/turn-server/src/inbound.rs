@@ -171,8 +171,7 @@ impl Server {
         .map(Some)
     }
 
-    /// Refresh (RFC 8656 §8.2): of all relayed addresses, or of the one whose family it names, which lives as long as the
-    /// other.
+    /// Refresh (RFC 8656 §8.2): of all relayed addresses, or of the one whose family it names.
     pub(crate) fn refresh(
         &mut self,
         id: AllocationId,
@@ -192,7 +191,7 @@ impl Server {
             return Ok(Body::Refreshed { lifetime: Duration::ZERO, ticket: None });
         }
         let lifetime = self.terms.lifetime(asked);
-        self.allocations.refresh(id, self.now + lifetime);
+        self.allocations.refresh(id, family, self.now + lifetime);
         Ok(Body::Refreshed { lifetime, ticket: None })
     }
 

@@ -76,8 +76,8 @@
 //!
 //! # Going off duty
 //!
-//! [`Server::drain`] takes no new clients and names other servers to them; the host closes this one when
-//! [`Stats::allocations`] has come down to none, or when it has waited long enough.
+//! [`Server::drain`] takes no new clients and names other servers to them; the host closes this one when it
+//! [is idle](Server::is_idle), or when it has waited long enough.
 #![no_std]
 
 extern crate alloc;
@@ -104,6 +104,7 @@ mod own;
 mod permission;
 mod policy;
 mod ports;
+mod quota;
 mod rate;
 mod relay;
 mod report;

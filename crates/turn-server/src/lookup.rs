@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use floe_stun::attribute::UserHash;
 use floe_stun::credentials::{Credentials, Who};
-use floe_stun::{Instant, Message};
+use floe_stun::{Instant, Message, SocketId};
 
 use crate::Event;
 use crate::allocation::FiveTuple;
@@ -41,6 +41,17 @@ struct Held {
     since: Instant,
 }
 
+impl Lookups {
+    /// Whoever asked there can be answered no more.
+    pub(crate) fn forget(&mut self, listener: SocketId) {
+        self.held.retain(|_, held| held.from.listener != listener);
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.held.clear();
+    }
+}
+
 impl Server {
     /// Holds a request of somebody unknown and asks the host, if the request is worth it. False if not.
     pub(crate) fn look_up(&mut self, from: FiveTuple, message: &Message<'_>) -> bool {
@@ -53,6 +64,9 @@ impl Server {
             return true;
         }
         if held.len() >= self.terms.limits.lookups {
+            return false;
+        }
+        if self.rate.as_mut().is_some_and(|rate| !rate.admit(now, from.client)) {
             return false;
         }
         *last += 1;
@@ -73,7 +87,11 @@ impl Server {
         if let Some(user) = user {
             self.auth.welcome(user);
         }
-        let Some(Held { from, request, .. }) = self.lookups.held.remove(&lookup) else { return };
+        let Some(Held { from, request, since }) = self.lookups.held.remove(&lookup) else { return };
+        let is_late = since + PATIENCE <= self.now;
+        if is_late || self.closed || !self.own.hears(from.listener) {
+            return;
+        }
         if let Ok(message) = Message::decode(&request)
             && let Err(why) = self.handle_request(from, &message, Known::AllThereAre)
         {

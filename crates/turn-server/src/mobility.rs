@@ -12,13 +12,13 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use floe_stun::attribute::{ErrorCode, MobilityTicket};
-use floe_stun::{Authenticated, Chance, Instant, Message};
+use floe_stun::{Authenticated, Chance, Instant, Message, SocketId};
 
-use crate::Event;
 use crate::allocation::{AllocationId, FiveTuple};
 use crate::answer::{Body, Refusal, Reply};
 use crate::auth::User;
 use crate::server::{Queued, Server};
+use crate::{Event, Released};
 
 /// What leads to an allocation from anywhere.
 pub(crate) type Ticket = [u8; 16];
@@ -27,17 +27,16 @@ pub(crate) type Ticket = [u8; 16];
 #[derive(Debug)]
 pub(crate) struct Passport {
     ticket: Ticket,
-    moving: Option<Moving>,
+    /// The one before, for retransmissions of the request that it was shown in.
+    shown: Option<Shown>,
+    /// Where data will come from, between two addresses.
+    next: Option<FiveTuple>,
 }
 
-/// The client is between two addresses.
 #[derive(Debug)]
-struct Moving {
-    /// Where data will come from.
-    to: FiveTuple,
-    /// The ticket that was shown, for retransmissions.
-    shown: Ticket,
-    /// How long that is good.
+struct Shown {
+    ticket: Ticket,
+    from: FiveTuple,
     until: Instant,
 }
 
@@ -47,8 +46,15 @@ impl Passport {
     }
 
     /// The 5-tuple it is moving to.
-    pub(crate) fn next(&self) -> Option<FiveTuple> {
-        self.moving.as_ref().map(|moving| moving.to)
+    pub(crate) const fn next(&self) -> Option<FiveTuple> {
+        self.next
+    }
+
+    /// Whether this is what began the last move, once more: its answer was lost.
+    fn repeats(&self, now: Instant, ticket: Ticket, from: FiveTuple) -> bool {
+        self.shown
+            .as_ref()
+            .is_some_and(|shown| shown.ticket == ticket && shown.from == from && now < shown.until)
     }
 }
 
@@ -59,15 +65,19 @@ pub(crate) struct Tickets(BTreeMap<Ticket, AllocationId>);
 impl Tickets {
     /// A ticket for an allocation.
     pub(crate) fn issue(&mut self, chance: &mut Chance, id: AllocationId) -> Passport {
-        Passport { ticket: self.draw(chance, id), moving: None }
+        Passport { ticket: self.draw(chance, id), shown: None, next: None }
     }
 
     /// The allocation is gone, and with it what leads there.
     pub(crate) fn revoke(&mut self, passport: &Passport) {
         self.0.remove(&passport.ticket);
-        if let Some(moving) = &passport.moving {
-            self.0.remove(&moving.shown);
+        if let Some(shown) = &passport.shown {
+            self.0.remove(&shown.ticket);
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn draw(&mut self, chance: &mut Chance, id: AllocationId) -> Ticket {
@@ -129,32 +139,31 @@ impl Server {
         })
     }
 
-    /// Two 5-tuples lead to it until data comes from the new one.
-    fn begin_move(&mut self, id: AllocationId, to: FiveTuple, shown: Ticket) {
-        let ticket = self.tickets.draw(&mut self.chance, id);
+    /// Two 5-tuples lead to it until data comes from the new one, unless the old one is gone already.
+    fn begin_move(&mut self, id: AllocationId, to: FiveTuple, ticket: Ticket) {
         let until = self.now + REPEATED_FOR;
-        let Some(passport) =
-            self.allocations.live_mut(id).and_then(|allocation| allocation.passport.as_mut())
-        else {
-            return;
-        };
-        passport.ticket = ticket;
+        // The request that brings the ticket may also end the allocation.
+        let Some(allocation) = self.allocations.live_mut(id) else { return };
+        let is_gone = !self.own.hears(allocation.client.listener);
+        let Some(passport) = &mut allocation.passport else { return };
+        passport.ticket = self.tickets.draw(&mut self.chance, id);
+        if let Some(before) = passport.shown.replace(Shown { ticket, from: to, until }) {
+            self.tickets.0.remove(&before.ticket);
+        }
         // Whoever moves on before data has come has left the place between behind.
-        if let Some(between) = passport.moving.replace(Moving { to, shown, until }) {
-            self.tickets.0.remove(&between.shown);
-            self.allocations.remove_client(between.to);
+        if let Some(between) = passport.next.replace(to) {
+            self.allocations.remove_client(between);
         }
         self.allocations.add_client(id, to);
+        if is_gone {
+            self.end_move(id);
+        }
     }
 
     /// Data has come from the new 5-tuple, or the old one is gone: it has moved.
     pub(crate) fn end_move(&mut self, id: AllocationId) {
         let Some(allocation) = self.allocations.live_mut(id) else { return };
-        let Some(Moving { to, shown, .. }) =
-            allocation.passport.as_mut().and_then(|passport| passport.moving.take())
-        else {
-            return;
-        };
+        let Some(to) = allocation.passport.as_mut().and_then(|passport| passport.next.take()) else { return };
         let from = core::mem::replace(&mut allocation.client, to);
         let event = Event::Moved {
             from: from.client,
@@ -162,18 +171,27 @@ impl Server {
             relayed: allocation.first.address,
             user: allocation.user.name.clone(),
         };
-        self.tickets.0.remove(&shown);
         self.allocations.remove_client(from);
         self.outbox.push_back(Queued::Event(event));
     }
-}
 
-impl Passport {
-    /// Whether this is what began the move, once more: its answer was lost.
-    fn repeats(&self, now: Instant, ticket: Ticket, from: FiveTuple) -> bool {
-        self.moving
-            .as_ref()
-            .is_some_and(|moving| moving.shown == ticket && moving.to == from && now < moving.until)
+    /// A client can be reached there no more. Whoever has a ticket may come back elsewhere.
+    pub(crate) fn handle_client_gone(&mut self, id: AllocationId, listener: SocketId) {
+        let Some(allocation) = self.allocations.live_mut(id) else {
+            return self.release(id, Released::SocketClosed);
+        };
+        let is_old = allocation.client.listener == listener;
+        let Some(passport) = &mut allocation.passport else {
+            return self.release(id, Released::SocketClosed);
+        };
+        match passport.next {
+            Some(_) if is_old => self.end_move(id),
+            Some(next) => {
+                passport.next = None;
+                self.allocations.remove_client(next);
+            }
+            None => {}
+        }
     }
 }
 

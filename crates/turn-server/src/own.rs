@@ -7,15 +7,17 @@ use core::ops::RangeInclusive;
 
 use floe_stun::attribute::Family;
 use floe_stun::{SocketId, Transport};
+use hashbrown::HashMap;
 
 use crate::PeerPolicy;
+use crate::policy::inner_v4;
 
 /// The addresses of the server.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) listeners: BTreeMap<SocketId, SocketAddr>,
     /// Streams that clients have opened.
-    pub(crate) connections: BTreeMap<SocketId, Transport>,
+    pub(crate) connections: HashMap<SocketId, Transport>,
     pub(crate) relays: Vec<IpAddr>,
     /// What the world knows some of them as.
     external: BTreeMap<IpAddr, IpAddr>,
@@ -24,25 +26,26 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         relays: Vec<IpAddr>,
         external: BTreeMap<IpAddr, IpAddr>,
         relay_ports: RangeInclusive<u16>,
         peers: PeerPolicy,
     ) -> Self {
-        Self {
-            listeners: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            relays,
-            external,
-            relay_ports,
-            peers,
-        }
+        Self { listeners: BTreeMap::new(), connections: HashMap::new(), relays, external, relay_ports, peers }
     }
 
     /// Whether clients speak here.
     pub(crate) fn hears(&self, socket: SocketId) -> bool {
-        self.listeners.contains_key(&socket) || self.connections.contains_key(&socket)
+        self.transport(socket).is_some()
+    }
+
+    /// How clients speak here, if they do.
+    pub(crate) fn transport(&self, socket: SocketId) -> Option<Transport> {
+        match self.listeners.contains_key(&socket) {
+            true => Some(Transport::Udp),
+            false => self.connections.get(&socket).copied(),
+        }
     }
 
     /// Whether what leaves here goes into a stream.
@@ -67,13 +70,20 @@ impl Own {
     }
 
     /// Whether nobody is relayed to this address: the server listens there, or it is a port of a relay's address that
-    /// no allocation can have.
+    /// no allocation can have. Whatever form it is written in.
     pub(crate) fn has(&self, peer: SocketAddr) -> bool {
+        let inner = inner_v4(peer.ip()).map(|ip| SocketAddr::new(ip.into(), peer.port()));
+        self.has_exactly(peer) || inner.is_some_and(|peer| self.has_exactly(peer))
+    }
+
+    fn has_exactly(&self, peer: SocketAddr) -> bool {
         let (ip, port) = (peer.ip(), peer.port());
         let relays = self.relays.contains(&ip) || self.external.values().any(|external| *external == ip);
         let heard = |local: &SocketAddr| {
             local.port() == port
-                && (local.ip() == ip || local.ip().is_unspecified() && (relays || ip.is_loopback()))
+                && (local.ip() == ip
+                    || self.external(*local).ip() == ip
+                    || local.ip().is_unspecified() && (relays || ip.is_loopback()))
         };
         let beside = relays
             && self.relay_ports != (0..=0)

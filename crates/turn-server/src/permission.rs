@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use floe_stun::attribute::{Attribute, ErrorCode, XorPeerAddress};
+use floe_stun::attribute::{Attribute, ErrorCode, Family, XorPeerAddress};
 use floe_stun::{Authenticated, Instant, Message};
 
 use crate::allocation::{Allocation, Terms};
@@ -27,6 +27,11 @@ impl Permissions {
         }
         self.0.extend(peers.iter().map(|peer| (*peer, now + LIFETIME)));
         Ok(())
+    }
+
+    /// Those of this family are gone.
+    pub(crate) fn forget(&mut self, family: Family) {
+        self.0.retain(|peer, _| Family::of(*peer) != family);
     }
 
     pub(crate) fn allow(&self, now: Instant, peer: IpAddr) -> bool {

@@ -171,6 +171,8 @@ impl Kind {
             | [192, 168, ..]
             | [100, 64..=127, ..]
             | [192, 0, 0, _]
+            // The platform of a cloud answers its guests there.
+            | [168, 63, 129, 16]
             | [198, 18..=19, ..] => Self::Private,
             [0 | 224..=255, ..] => Self::NoPeer,
             _ => Self::Public,
@@ -189,6 +191,14 @@ impl Kind {
             }
             _ => Self::Public,
         }
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for, or leads to.
+pub(crate) const fn inner_v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match (ip, behind_isatap(ip)) {
+        (IpAddr::V6(ip), None) => embedded_v4(ip),
+        (_, inner) => inner,
     }
 }
 

@@ -32,7 +32,7 @@ impl Ports {
         chance: &mut Chance,
         ip: IpAddr,
         parity: Parity,
-        tried: &[u16],
+        tried: &[SocketAddr],
     ) -> Option<SocketAddr> {
         let (first, last) = (*self.range.start(), *self.range.end());
         if (first, last) == (0, 0) {
@@ -43,9 +43,8 @@ impl Ports {
         let found = (0..count)
             .filter_map(|step| u16::try_from((start + step) % count).ok()?.checked_add(first))
             .filter(|port| parity == Parity::Any || port % 2 == 0)
-            .filter(|port| !tried.contains(port))
             .map(|port| SocketAddr::new(ip, port))
-            .find(|address| !self.taken.contains(address))?;
+            .find(|address| !tried.contains(address) && !self.taken.contains(address))?;
         self.taken.insert(found);
         Some(found)
     }
@@ -55,6 +54,10 @@ impl Ports {
         let next = SocketAddr::new(first.ip(), first.port().checked_add(1)?);
         let is_ours = self.range == (0..=0) || self.range.contains(&next.port());
         (is_ours && self.taken.insert(next)).then_some(next)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
     }
 
     pub(crate) fn give_back(&mut self, address: SocketAddr) {
@@ -76,7 +79,7 @@ mod tests {
         let last = ports.take(&mut chance, ip, Parity::Any, &[]).unwrap();
         assert_eq!(ports.take(&mut chance, ip, Parity::Any, &[]), None);
         ports.give_back(last);
-        assert_eq!(ports.take(&mut chance, ip, Parity::Any, &[last.port()]), None, "tried already");
+        assert_eq!(ports.take(&mut chance, ip, Parity::Any, &[last]), None, "tried already");
         assert_eq!(ports.take(&mut chance, ip, Parity::Any, &[]), Some(last));
         taken.insert(last);
         assert_eq!(taken.len(), 6);

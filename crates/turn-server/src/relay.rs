@@ -78,12 +78,16 @@ impl Server {
         data: &'p [u8],
     ) -> Option<Result<Forward<'p>, Dropped>> {
         let Some((id, allocation)) = self.allocations.of_socket(socket) else {
-            return self.reservations.has(socket).then_some(Err(Dropped::NoPermission));
+            let waits = self.reservations.has(socket) || self.allocations.any_of_socket(socket).is_some();
+            return waits.then_some(Err(Dropped::NoPermission));
         };
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Some(Err(Dropped::NoPermission));
         }
         let tuple = allocation.client;
+        let Some(transport) = self.own.transport(tuple.listener) else {
+            return Some(Err(Dropped::NoAllocation));
+        };
         let plan = match allocation.channels.number(self.now, peer) {
             Some(number) => SendPlan::channel(tuple.listener, tuple.client, number, data.len()),
             None => {
@@ -92,7 +96,7 @@ impl Server {
             }
         };
         let Some(plan) = plan else { return Some(Err(Dropped::TooLarge)) };
-        let plan = if self.own.is_stream(tuple.listener) { plan.padded() } else { plan };
+        let plan = if transport.is_stream() { plan.padded() } else { plan };
         if let Err(why) = self.admit_bytes(id, data) {
             return Some(Err(why));
         }
@@ -110,7 +114,7 @@ impl Server {
     ) -> Option<Result<(), Dropped>> {
         let (_, allocation) = self.allocations.of_socket(socket)?;
         let tuple = allocation.client;
-        if !allocation.permissions.allow(self.now, peer.ip()) {
+        if !allocation.permissions.allow(self.now, peer.ip()) || !self.own.hears(tuple.listener) {
             return Some(Err(Dropped::NoPermission));
         }
         if self.outbox.len() >= self.terms.limits.queued_answers {

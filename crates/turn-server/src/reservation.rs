@@ -2,7 +2,7 @@
 //!
 //! The socket is open while it waits, so that nobody else on the host takes its port.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -11,16 +11,21 @@ use floe_stun::{Chance, Instant, SocketId};
 
 use crate::allocation::Relayed;
 
+/// The reservations, by all that leads to one.
 #[derive(Debug, Default)]
 pub(crate) struct Reservations {
-    by_token: BTreeMap<[u8; 8], Reservation>,
+    by_token: BTreeMap<Token, Reservation>,
+    by_socket: BTreeMap<SocketId, Token>,
+    deadlines: BTreeSet<(Instant, Token)>,
 }
 
+type Token = [u8; 8];
+
+/// A port with the place that it holds of its user's.
 #[derive(Debug)]
-struct Reservation {
-    relayed: Relayed,
-    owner: Arc<str>,
-    until: Instant,
+pub(crate) struct Reservation {
+    pub(crate) relayed: Relayed,
+    pub(crate) owner: Arc<str>,
 }
 
 impl Reservations {
@@ -33,49 +38,56 @@ impl Reservations {
         relayed: Relayed,
     ) -> ReservationToken {
         let token = chance.u64().to_be_bytes();
-        self.by_token.insert(token, Reservation { relayed, owner, until: now + KEPT_FOR });
+        let relayed = Relayed { until: now + KEPT_FOR, ..relayed };
+        self.by_socket.insert(relayed.socket, token);
+        self.deadlines.insert((relayed.until, token));
+        self.by_token.insert(token, Reservation { relayed, owner });
         ReservationToken(token)
     }
 
     /// Gives a port to whom it was kept for.
     pub(crate) fn take(&mut self, token: ReservationToken, owner: &str) -> Option<Relayed> {
         self.by_token.get(&token.0).filter(|kept| &*kept.owner == owner)?;
-        self.by_token.remove(&token.0).map(|kept| kept.relayed)
-    }
-
-    /// How many there are, and of this user.
-    pub(crate) fn count(&self, owner: &str) -> (usize, usize) {
-        (self.by_token.len(), self.by_token.values().filter(|kept| &*kept.owner == owner).count())
+        self.remove(token.0).map(|kept| kept.relayed)
     }
 
     /// When the next one ends.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.by_token.values().map(|kept| kept.until).min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// A port that nobody has asked for in time.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Relayed> {
-        self.take_if(|kept| kept.until <= now)
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Reservation> {
+        let (_, token) = *self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        self.remove(token)
     }
 
     /// A port whose socket is gone.
-    pub(crate) fn take_closed(&mut self, socket: SocketId) -> Option<Relayed> {
-        self.take_if(|kept| kept.relayed.socket == socket)
+    pub(crate) fn take_closed(&mut self, socket: SocketId) -> Option<Reservation> {
+        let token = *self.by_socket.get(&socket)?;
+        self.remove(token)
     }
 
     /// Any port that is kept.
-    pub(crate) fn take_any(&mut self) -> Option<Relayed> {
-        self.take_if(|_| true)
+    pub(crate) fn take_any(&mut self) -> Option<Reservation> {
+        let token = *self.by_token.keys().next()?;
+        self.remove(token)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_token.is_empty() && self.by_socket.is_empty() && self.deadlines.is_empty()
     }
 
     /// Whether nothing that comes there is for anybody yet.
     pub(crate) fn has(&self, socket: SocketId) -> bool {
-        self.by_token.values().any(|kept| kept.relayed.socket == socket)
+        self.by_socket.contains_key(&socket)
     }
 
-    fn take_if(&mut self, is_one: impl Fn(&Reservation) -> bool) -> Option<Relayed> {
-        let token = *self.by_token.iter().find(|(_, kept)| is_one(kept))?.0;
-        self.by_token.remove(&token).map(|kept| kept.relayed)
+    fn remove(&mut self, token: Token) -> Option<Reservation> {
+        let kept = self.by_token.remove(&token)?;
+        self.by_socket.remove(&kept.relayed.socket);
+        self.deadlines.remove(&(kept.relayed.until, token));
+        Some(kept)
     }
 }
 

@@ -1,29 +1,31 @@
 //! The two doors of the server, and the wiring behind them.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use floe_stun::attribute::{AlternateServer, Family, IcmpAttribute};
+use floe_stun::attribute::{AlternateServer, ErrorCode, Family, IcmpAttribute};
 use floe_stun::{
     Chance, Dropped, Forward, Input, Instant, MAX_TRANSMIT, Machine, Need, Output, Received, RequestId,
     SocketId, TransactionId, Transmit, Transport, Why,
 };
 
-use crate::allocation::{Allocation, AllocationId, FiveTuple, Slot, Terms};
+use crate::allocation::{Allocation, AllocationId, FiveTuple, Relayed, Slot, Terms};
 use crate::answer::{Body, Reply, encode_attempt, encode_icmp};
 use crate::auth::Auth;
 use crate::bandwidth::Bandwidth;
 use crate::behaviour::Behaviour;
 use crate::connections::Connections;
 use crate::lookup::Lookups;
-use crate::mobility::{Passport, Tickets};
+use crate::mobility::Tickets;
 use crate::own::Own;
 use crate::ports::Ports;
+use crate::quota::Quota;
 use crate::rate::RateLimit;
 use crate::report::Reports;
-use crate::reservation::Reservations;
+use crate::reservation::{Reservation, Reservations};
 use crate::table::Allocations;
 use crate::{AddressPair, AddressPairError, Config, Event, Released, Stats};
 
@@ -36,19 +38,20 @@ pub struct Server {
     software: Option<String>,
     pub(crate) own: Own,
     pub(crate) behaviour: Behaviour,
-    closed: bool,
+    pub(crate) closed: bool,
     /// Where new clients are sent, once there are to be none here any more.
     pub(crate) drained_to: Option<Vec<(AlternateServer, Option<String>)>>,
     pub(crate) asks_host: bool,
     pub(crate) lookups: Lookups,
     pub(crate) allocations: Allocations,
+    pub(crate) quota: Quota,
     pub(crate) ports: Ports,
     pub(crate) reservations: Reservations,
     pub(crate) tickets: Tickets,
     pub(crate) connections: Connections,
     pub(crate) bandwidth: Bandwidth,
-    /// Needs whose client is gone before they are met.
-    pub(crate) abandoned: BTreeSet<RequestId>,
+    /// Needs whose client is gone before they are met; each holds a place of this user.
+    pub(crate) abandoned: BTreeMap<RequestId, Arc<str>>,
     last_request: u32,
     pub(crate) rate: Option<RateLimit>,
     pub(crate) chance: Chance,
@@ -65,6 +68,20 @@ pub(crate) enum Queued {
     Attempt { to: FiveTuple, id: TransactionId, peer: SocketAddr, connection: u32 },
     Need(Need),
     Event(Event),
+}
+
+impl Queued {
+    /// Whether it is of no use without this socket.
+    fn needs(&self, socket: SocketId) -> bool {
+        match self {
+            Self::Answer(Reply { to, .. }, _) | Self::Icmp { to, .. } | Self::Attempt { to, .. } => {
+                to.listener == socket
+            }
+            Self::Need(Need::Close { socket: s }) => *s == socket,
+            Self::Need(Need::Join { one, other }) => [*one, *other].contains(&socket),
+            Self::Need(_) | Self::Event(_) => false,
+        }
+    }
 }
 
 impl Server {
@@ -98,12 +115,13 @@ impl Server {
             asks_host: config.asks_host,
             lookups: Lookups::default(),
             allocations: Allocations::default(),
+            quota: Quota::default(),
             ports: Ports::new(config.relay_ports),
             reservations: Reservations::default(),
             tickets: Tickets::default(),
             connections: Connections::default(),
             bandwidth: Bandwidth::default(),
-            abandoned: BTreeSet::new(),
+            abandoned: BTreeMap::new(),
             last_request: 0,
             rate: rate.map(|per_second| RateLimit::new(per_second, &mut chance)),
             chance,
@@ -162,6 +180,19 @@ impl Server {
         Stats { allocations: self.allocations.live_count(), ..self.stats }
     }
 
+    /// Whether it holds nothing for anybody: no allocation, no port that is kept for one, no connection to a peer, no
+    /// socket that the host has yet to open. A server that is drained comes to that.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.allocations.is_empty()
+            && self.reservations.is_empty()
+            && self.connections.is_empty()
+            && self.abandoned.is_empty()
+            && self.tickets.is_empty()
+            && self.ports.is_empty()
+            && self.quota.is_empty()
+    }
+
     /// Ends all allocations and closes their sockets; what clients send from now on is dropped.
     pub fn close(&mut self, now: Instant) {
         self.now = self.now.max(now);
@@ -170,13 +201,14 @@ impl Server {
             self.release(id, Released::ServerClosed);
         }
         while let Some(kept) = self.reservations.take_any() {
-            self.give_back(kept);
+            self.end_reservation(kept);
         }
+        self.lookups.forget_all();
     }
 
     /// Takes no new allocations from now on, and sends those who ask for one to one of these servers of their family, by
-    /// 300 (RFC 8489 §10); to none of them, by 508. Who has an allocation keeps it, for as long as the host waits for
-    /// [`Stats::allocations`] to come down to none.
+    /// 300 (RFC 8489 §10); to none of them, by 508. Who has an allocation keeps it, for as long as the host waits until the
+    /// server [is idle](Self::is_idle).
     ///
     /// The name is that of the other server's certificate, which clients over TLS check (ALTERNATE-DOMAIN). A server that
     /// only spreads load among others is drained from the beginning.
@@ -213,14 +245,20 @@ impl Server {
 
     /// A socket is gone without our doing.
     fn handle_closed(&mut self, socket: SocketId) -> bool {
-        if let Some((id, _)) = self.allocations.of_socket(socket) {
-            self.release(id, Released::SocketClosed);
-            self.forget_closing(socket);
+        let is_ours = self.end_socket(socket);
+        if is_ours {
+            self.outbox.retain(|queued| !queued.needs(socket));
+        }
+        is_ours
+    }
+
+    fn end_socket(&mut self, socket: SocketId) -> bool {
+        if let Some(id) = self.allocations.any_of_socket(socket) {
+            self.end_relayed(id);
             return true;
         }
         if let Some(kept) = self.reservations.take_closed(socket) {
-            self.give_back(kept);
-            self.forget_closing(socket);
+            self.end_reservation(kept);
             return true;
         }
         if self.handle_connection_closed(socket) {
@@ -230,46 +268,54 @@ impl Server {
             return false;
         }
         self.behaviour.remove(socket);
-        self.outbox
-            .retain(|queued| !matches!(queued, Queued::Answer(reply, _) if reply.to.listener == socket));
+        self.lookups.forget(socket);
         for id in self.allocations.of_listener(socket) {
             self.handle_client_gone(id, socket);
         }
         true
     }
 
-    /// A client can be reached there no more. Whoever has a ticket may come back elsewhere (RFC 8016 §3.2.2).
-    fn handle_client_gone(&mut self, id: AllocationId, socket: SocketId) {
-        let passport = self.allocations.live(id).and_then(|allocation| allocation.passport.as_ref());
-        let is_old = self.allocations.live(id).is_some_and(|allocation| allocation.client.listener == socket);
-        match passport.map(Passport::next) {
-            Some(Some(_)) if is_old => self.end_move(id),
-            Some(_) => {}
-            None => self.release(id, Released::SocketClosed),
+    /// A relayed socket is gone, and with it the allocation; a client that still waits for it is told.
+    fn end_relayed(&mut self, id: AllocationId) {
+        let waiting = self.allocations.opening_mut(id).map(|opening| opening.reply.clone());
+        self.release(id, Released::SocketClosed);
+        if let Some(reply) = waiting {
+            self.answer(reply, Body::Refused(ErrorCode::INSUFFICIENT_CAPACITY.into()));
         }
-    }
-
-    /// What is closed already need not be closed.
-    fn forget_closing(&mut self, socket: SocketId) {
-        self.outbox
-            .retain(|queued| !matches!(queued, Queued::Need(Need::Close { socket: s }) if *s == socket));
     }
 
     fn expire(&mut self) {
         while let Some(id) = self.allocations.expired(self.now) {
-            self.release(id, Released::Expired);
+            self.expire_relayed(id);
         }
         while let Some(kept) = self.reservations.take_expired(self.now) {
-            self.give_back(kept);
+            self.end_reservation(kept);
         }
         self.expire_connections();
+    }
+
+    /// Each of two relayed addresses has its own time.
+    fn expire_relayed(&mut self, id: AllocationId) {
+        let now = self.now;
+        let family = |relayed: &Relayed| Family::of(relayed.address.ip());
+        let over = self.allocations.live(id).and_then(|allocation| {
+            let (mut over, mut left) = (None, false);
+            for relayed in allocation.sockets() {
+                if relayed.until <= now { over = Some(family(relayed)) } else { left = true }
+            }
+            over.filter(|_| left)
+        });
+        match over {
+            Some(family) => self.release_family(id, family),
+            None => self.release(id, Released::Expired),
+        }
     }
 
     /// Ends an allocation, in whatever state it is.
     pub(crate) fn release(&mut self, id: AllocationId, why: Released) {
         match self.allocations.remove(id) {
             Some(Slot::Live(allocation)) => {
-                self.close_connections(id);
+                self.close_connections(id, &allocation.user, None);
                 for relayed in allocation.sockets() {
                     self.give_back(*relayed);
                 }
@@ -277,6 +323,7 @@ impl Server {
                 if let Some(passport) = passport {
                     self.tickets.revoke(&passport);
                 }
+                self.quota.give_back(&user.owner, 1);
                 self.outbox.push_back(Queued::Event(Event::Released {
                     client: client.client,
                     relayed: first.address,
@@ -286,7 +333,8 @@ impl Server {
             }
             Some(Slot::Opening(opening)) => {
                 self.ports.give_back(opening.bind);
-                self.abandoned.insert(opening.request);
+                self.quota.give_back(&opening.user.owner, opening.wish.places());
+                self.abandon(opening.request, &opening.user.owner);
                 if let Some(first) = opening.first {
                     self.give_back(first);
                 }
@@ -297,9 +345,23 @@ impl Server {
 
     /// Ends one of two relayed addresses, with what belongs to peers of its family.
     pub(crate) fn release_family(&mut self, id: AllocationId, family: Family) {
-        if let Some(gone) = self.allocations.remove_family(id, family) {
-            self.give_back(gone);
+        let Some(gone) = self.allocations.remove_family(id, family) else { return };
+        self.give_back(gone);
+        if let Some(user) = self.allocations.live(id).map(|allocation| allocation.user.clone()) {
+            self.close_connections(id, &user, Some(family));
         }
+    }
+
+    fn end_reservation(&mut self, Reservation { relayed, owner }: Reservation) {
+        self.quota.give_back(&owner, 1);
+        self.give_back(relayed);
+    }
+
+    /// Nobody waits for this need any more. It holds a place until the host answers it, or whoever asks and leaves, again and
+    /// again, would have more of the host than those who stay.
+    pub(crate) fn abandon(&mut self, request: RequestId, owner: &Arc<str>) {
+        self.quota.take(owner, 1);
+        self.abandoned.insert(request, owner.clone());
     }
 
     /// Whether there is anything but Binding to be had.

@@ -1,22 +1,17 @@
 //! All allocations, by all that leads to one. What leads a packet there costs the same however many there are.
 //!
-//! An allocation holds its share of the quotas and its ports from [`Slot::Opening`] on, and gives both back when it is
-//! gone.
+//! An allocation holds its place and its ports from [`Slot::Opening`] on, and gives both back when it is gone.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use floe_stun::attribute::{ErrorCode, Family};
+use floe_stun::attribute::Family;
 use floe_stun::{Instant, RequestId, SocketId};
 use hashbrown::HashMap;
 use slotmap::SlotMap;
 
-use crate::Limits;
 use crate::allocation::{Allocation, AllocationId, FiveTuple, Opening, Relayed, Slot};
-use crate::answer::Refusal;
-use crate::auth::User;
 use crate::mobility::Passport;
 
 #[derive(Debug, Default)]
@@ -26,7 +21,6 @@ pub(crate) struct Allocations {
     by_socket: HashMap<SocketId, AllocationId>,
     by_request: BTreeMap<RequestId, AllocationId>,
     deadlines: BTreeSet<(Instant, AllocationId)>,
-    per_owner: BTreeMap<Arc<str>, usize>,
 }
 
 impl Allocations {
@@ -64,8 +58,13 @@ impl Allocations {
 
     /// The allocation that a relayed socket belongs to.
     pub(crate) fn of_socket(&self, socket: SocketId) -> Option<(AllocationId, &Allocation)> {
-        let id = *self.by_socket.get(&socket)?;
+        let id = self.any_of_socket(socket)?;
         Some((id, self.live(id)?))
+    }
+
+    /// The same, in whatever state it is.
+    pub(crate) fn any_of_socket(&self, socket: SocketId) -> Option<AllocationId> {
+        self.by_socket.get(&socket).copied()
     }
 
     /// The clients of a listening socket, in an order that does not depend on chance.
@@ -84,29 +83,27 @@ impl Allocations {
         self.deadlines.len()
     }
 
-    /// Whether one more would be too many, for all or for this user; `reserved` are ports that are kept for nobody yet.
-    pub(crate) fn check_quota(
-        &self,
-        owner: &str,
-        reserved: (usize, usize),
-        limits: &Limits,
-    ) -> Result<(), Refusal> {
-        let (of_all, of_owner) = reserved;
-        if self.per_owner.get(owner).copied().unwrap_or(0) + of_owner >= limits.allocations_per_user {
-            return Err(ErrorCode::ALLOCATION_QUOTA_REACHED.into());
-        }
-        if self.slots.len() + of_all >= limits.allocations {
-            return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-        }
-        Ok(())
+    /// Enters an allocation that waits for its sockets.
+    pub(crate) fn open(&mut self, opening: Opening) {
+        let (client, request) = (opening.reply.to, opening.request);
+        let id = self.slots.insert(Slot::Opening(opening));
+        self.by_client.insert(client, id);
+        self.by_request.insert(request, id);
     }
 
-    /// Enters an allocation that waits for its sockets.
-    pub(crate) fn open(&mut self, opening: Opening) -> AllocationId {
-        let (client, request, user) = (opening.reply.to, opening.request, Arc::clone(&opening.user));
-        let id = self.enter(client, &user, Slot::Opening(opening));
-        self.by_request.insert(request, id);
-        id
+    /// The first of two sockets is open.
+    pub(crate) fn has_first(&mut self, id: AllocationId, first: Relayed) {
+        if let Some(opening) = self.opening_mut(id) {
+            opening.first = Some(first);
+            self.by_socket.insert(first.socket, id);
+        }
+    }
+
+    /// The first of two sockets is of no use without the second.
+    pub(crate) fn take_first(&mut self, id: AllocationId) -> Option<Relayed> {
+        let first = self.opening_mut(id)?.first.take()?;
+        self.by_socket.remove(&first.socket);
+        Some(first)
     }
 
     /// Another need of the same, instead of the one before.
@@ -133,47 +130,47 @@ impl Allocations {
             self.by_request.remove(&opening.request);
         }
         self.by_socket.extend(allocation.sockets().map(|relayed| (relayed.socket, id)));
-        self.deadlines.insert((allocation.expires_at, id));
+        self.deadlines.insert((allocation.deadline(), id));
         *slot = Slot::Live(allocation);
     }
 
     /// Enters an allocation whose socket is open already.
     pub(crate) fn enter_live(&mut self, allocation: Allocation) -> AllocationId {
-        let (client, user) = (allocation.client, Arc::clone(&allocation.user));
-        self.by_socket.reserve(1);
-        let sockets: Vec<_> = allocation.sockets().map(|relayed| relayed.socket).collect();
-        let expires_at = allocation.expires_at;
-        let id = self.enter(client, &user, Slot::Live(allocation));
-        self.by_socket.extend(sockets.into_iter().map(|socket| (socket, id)));
-        self.deadlines.insert((expires_at, id));
-        id
-    }
-
-    fn enter(&mut self, client: FiveTuple, user: &User, slot: Slot) -> AllocationId {
-        *self.per_owner.entry(Arc::clone(&user.owner)).or_default() += 1;
-        let id = self.slots.insert(slot);
+        let (client, first, deadline) = (allocation.client, allocation.first, allocation.deadline());
+        let id = self.slots.insert(Slot::Live(allocation));
         self.by_client.insert(client, id);
+        self.by_socket.insert(first.socket, id);
+        self.deadlines.insert((deadline, id));
         id
     }
 
-    /// Sets the time an allocation has left.
-    pub(crate) fn refresh(&mut self, id: AllocationId, expires_at: Instant) {
+    /// Sets the time that the relayed addresses of this family have left, or all of them.
+    pub(crate) fn refresh(&mut self, id: AllocationId, family: Option<Family>, until: Instant) {
         let Some(Slot::Live(allocation)) = self.slots.get_mut(id) else { return };
-        self.deadlines.remove(&(allocation.expires_at, id));
-        self.deadlines.insert((expires_at, id));
-        allocation.expires_at = expires_at;
+        self.deadlines.remove(&(allocation.deadline(), id));
+        let all = [Some(&mut allocation.first), allocation.second.as_mut().ok()];
+        for relayed in all.into_iter().flatten() {
+            if family.is_none_or(|family| family == Family::of(relayed.address.ip())) {
+                relayed.until = until;
+            }
+        }
+        self.deadlines.insert((allocation.deadline(), id));
     }
 
-    /// One of two relayed addresses is gone.
+    /// One of two relayed addresses is gone, with the permissions and channels of its family (RFC 8656 §8.1).
     pub(crate) fn remove_family(&mut self, id: AllocationId, family: Family) -> Option<Relayed> {
         let Some(Slot::Live(allocation)) = self.slots.get_mut(id) else { return None };
         let second = allocation.second.ok()?;
+        self.deadlines.remove(&(allocation.deadline(), id));
         allocation.second = Err(None);
         let gone = match Family::of(second.address.ip()) == family {
             true => second,
             false => core::mem::replace(&mut allocation.first, second),
         };
+        allocation.permissions.forget(family);
+        allocation.channels.forget(family);
         self.by_socket.remove(&gone.socket);
+        self.deadlines.insert((allocation.deadline(), id));
         Some(gone)
     }
 
@@ -187,23 +184,34 @@ impl Allocations {
         self.by_client.remove(&client);
     }
 
-    /// When the next allocation ends.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+            && self.by_client.is_empty()
+            && self.by_socket.is_empty()
+            && self.by_request.is_empty()
+            && self.deadlines.is_empty()
+    }
+
+    /// When the next relayed address ends.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// An allocation whose time is up.
+    /// An allocation of which a relayed address has had its time.
     pub(crate) fn expired(&self, now: Instant) -> Option<AllocationId> {
         self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
     }
 
-    /// Takes an allocation out, in whatever state it is, and gives back what it held of the quotas.
+    /// Takes an allocation out, in whatever state it is.
     pub(crate) fn remove(&mut self, id: AllocationId) -> Option<Slot> {
         let slot = self.slots.remove(id)?;
         match &slot {
             Slot::Opening(opening) => {
                 self.by_request.remove(&opening.request);
                 self.by_client.remove(&opening.reply.to);
+                if let Some(first) = opening.first {
+                    self.by_socket.remove(&first.socket);
+                }
             }
             Slot::Live(allocation) => {
                 for Relayed { socket, .. } in allocation.sockets() {
@@ -213,14 +221,7 @@ impl Allocations {
                 if let Some(client) = allocation.passport.as_ref().and_then(Passport::next) {
                     self.by_client.remove(&client);
                 }
-                self.deadlines.remove(&(allocation.expires_at, id));
-            }
-        }
-        let owner = &slot.user().owner;
-        if let Some(held) = self.per_owner.get_mut(owner) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                self.per_owner.remove(owner);
+                self.deadlines.remove(&(allocation.deadline(), id));
             }
         }
         Some(slot)
