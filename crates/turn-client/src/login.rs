@@ -1,6 +1,5 @@
 //! As whom a client asks: a user with a password, or whoever a token speaks for.
 
-use alloc::boxed::Box;
 use core::cmp;
 use core::time::Duration;
 
@@ -31,9 +30,13 @@ impl From<Credentials> for Identity {
 
 /// The same with what the server has said to it.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a client has one, and one more for each stream that is being joined"
+)]
 pub(crate) enum Login {
     Password(credentials::Login),
-    Token(Box<ThirdParty>),
+    Token(ThirdParty),
 }
 
 impl Login {
@@ -43,9 +46,9 @@ impl Login {
             |credentials: &Credentials| credentials::Login::new(credentials.clone()).preferring_sha256();
         match identity {
             Identity::Password(credentials) => Self::Password(login(credentials)),
-            Identity::Token { or: None } => Self::Token(Box::new(ThirdParty::new())),
+            Identity::Token { or: None } => Self::Token(ThirdParty::new()),
             Identity::Token { or: Some(credentials) } => {
-                Self::Token(Box::new(ThirdParty::new().or_password(login(credentials))))
+                Self::Token(ThirdParty::new().or_password(login(credentials)))
             }
         }
     }
