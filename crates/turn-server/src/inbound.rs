@@ -19,7 +19,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use floe_stun::attribute::{
-    Attribute, DontFragment, ErrorCode, Family, MobilityTicket, RequestedAddressFamily, RequestedTransport,
+    Attribute, ConnectionId, DontFragment, ErrorCode, Family, MobilityTicket, RequestedAddressFamily,
+    RequestedTransport,
 };
 use floe_stun::{
     Authenticated, ChannelData, Class, Dropped, Forward, HEADER_LEN, MAX_TRANSMIT, Message, Method,
@@ -142,7 +143,12 @@ impl Server {
         user: &Arc<User>,
         request: &Authenticated<Message<'_>>,
     ) -> Result<Option<Body>, Refusal> {
-        let unknown = unknown_attributes(request, &[], self.terms.dont_fragment);
+        // RFC 6062 §6.2.1
+        let understood: &[u16] = match request.method() {
+            Method::CONNECTION_BIND => &[ConnectionId::TYPE],
+            _ => &[],
+        };
+        let unknown = unknown_attributes(request, understood, self.terms.dont_fragment);
         if !unknown.is_empty() {
             return Err(Refusal::Unknown(unknown));
         }
