@@ -13,7 +13,10 @@
 //! ```
 #![doc = include_str!("../examples/two_endpoints.rs")]
 //! ```
-#![cfg_attr(not(feature = "server"), allow(dead_code, reason = "some of what carries bytes serves servers alone"))]
+#![cfg_attr(
+    not(all(feature = "server", feature = "tls")),
+    allow(dead_code, reason = "some of what carries bytes serves servers alone")
+)]
 
 mod behaviour;
 mod clock;
@@ -43,7 +46,6 @@ pub use endpoint::{Builder, Endpoint, Events};
 pub use error::{BindError, SendError};
 pub use interfaces::addresses;
 pub use query::{Answer, QueryError, query};
-#[cfg(feature = "server")]
 pub use seats::StreamLimits;
 #[cfg(feature = "server")]
 pub use server::{ServerBuilder, ServerEvents, TurnServer};

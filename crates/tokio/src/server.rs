@@ -176,7 +176,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Serves clients over TCP on this address as well; port 0 lets the system choose.
+    /// Serves clients over TCP on this address as well; port 0 lets the system choose, the port of UDP on the same address
+    /// if that is free.
     pub fn tcp(mut self, address: SocketAddr) -> Self {
         self.streams.push((address, Audience::Clients));
         self
@@ -235,9 +236,16 @@ impl ServerBuilder {
         let Listeners { mut sockets, pairs, .. } = Listeners::open(&self.udp, &self.alternates, self.shared)?;
         let seats = Seats::new(self.limits);
         for (address, audience) in self.streams {
-            sockets
-                .listen(address, audience, Arc::clone(&seats), self.shared)
-                .map_err(|why| BindError::Listener { address, why })?;
+            // Where the system chooses, clients may expect the port of UDP.
+            let beside = sockets.iter().map(|socket| socket.local()).find(|udp| udp.ip() == address.ip());
+            let is_clear = matches!(audience, Audience::Clients);
+            let first = beside.filter(|_| is_clear && address.port() == 0).unwrap_or(address);
+            let mut listen = |at| sockets.listen(at, audience.clone(), Arc::clone(&seats), self.shared);
+            let listening = match listen(first) {
+                Err(_) if first != address => listen(address),
+                listening => listening,
+            };
+            listening.map_err(|why| BindError::Listener { address, why })?;
         }
         let local: Vec<_> = sockets.iter().map(|socket| socket.local()).collect();
         let udp = local.iter().map(|address| (Transport::Udp, *address));

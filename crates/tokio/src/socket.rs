@@ -214,7 +214,9 @@ impl Batch {
         self.meta.iter().zip(self.bytes.chunks_exact(SLOT_BYTES)).take(self.filled).flat_map(
             |(meta, slot)| {
                 let bytes = slot.get(..meta.len).unwrap_or_default();
-                bytes.chunks(meta.stride.max(1)).map(|datagram| (meta.addr, datagram))
+                let empty = bytes.is_empty().then_some(bytes);
+                let datagrams = empty.into_iter().chain(bytes.chunks(meta.stride.max(1)));
+                datagrams.map(|datagram| (meta.addr, datagram))
             },
         )
     }
@@ -424,6 +426,16 @@ mod tests {
         let received: Vec<_> = batch.datagrams().map(|(from, bytes)| (from, bytes.to_vec())).collect();
         assert_eq!(received, expected);
         assert!(!batch.is_full());
+    }
+
+    #[tokio::test]
+    async fn an_empty_datagram_is_one_too() {
+        let mut sockets = Sockets::default();
+        let (a, b) = (loopback(&mut sockets), loopback(&mut sockets));
+        for data in [&b""[..], b"x", b""] {
+            send(&a, &b, &[data, b"", b""]);
+        }
+        assert_eq!(received(&b).await.0, [&b""[..], b"x", b""]);
     }
 
     #[tokio::test]

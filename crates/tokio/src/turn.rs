@@ -128,7 +128,7 @@ impl TurnClient {
     /// A client of this server, to be told more before it asks.
     ///
     /// User name and password are to be prepared by OpaqueString (see [`floe_stun::credentials`]).
-    pub const fn builder(server: SocketAddr, credentials: Credentials) -> TurnBuilder {
+    pub fn builder(server: SocketAddr, credentials: Credentials) -> TurnBuilder {
         TurnBuilder {
             config: Config::new(SocketId(0), server, credentials),
             #[cfg(feature = "tls")]
@@ -320,7 +320,6 @@ impl TurnBuilder {
     /// When the server cannot be reached or does not grant it.
     pub async fn allocate(self) -> Result<(TurnClient, TurnEvents), TurnError> {
         let mut config = self.config;
-        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS alone is set here"))]
         let mut sockets = Sockets::default();
         #[cfg(feature = "tls")]
         {
@@ -419,8 +418,8 @@ impl<K: PartialEq, A> Asked<K, A> {
         answer
     }
 
-    fn take(&mut self, peer: &K) -> impl Iterator<Item = oneshot::Sender<A>> {
-        self.0.extract_if(.., move |(asked, _)| asked == peer).map(|(_, waiting)| waiting)
+    fn take(&mut self, whom: impl Fn(&K) -> bool) -> impl Iterator<Item = oneshot::Sender<A>> {
+        self.0.extract_if(.., move |(asked, _)| whom(asked)).map(|(_, waiting)| waiting)
     }
 
     /// The same for all who wait for this peer.
@@ -428,7 +427,15 @@ impl<K: PartialEq, A> Asked<K, A> {
     where
         A: Clone,
     {
-        self.take(peer).for_each(|waiting| drop(waiting.send(answer.clone())));
+        self.answer_all(|asked| asked == peer, answer);
+    }
+
+    /// The same for all who wait for one of these.
+    fn answer_all(&mut self, whom: impl Fn(&K) -> bool, answer: &A)
+    where
+        A: Clone,
+    {
+        self.take(whom).for_each(|waiting| drop(waiting.send(answer.clone())));
     }
 }
 
@@ -451,19 +458,23 @@ impl App<Client> for Host {
                 }
             }
             Event::Permitted { peer } => waiting.permissions.answer(peer, &Ok(())),
-            Event::NotPermitted { peer, why } => waiting.permissions.answer(peer, &Err(why.clone())),
+            // Its channels go with it, without another word.
+            Event::NotPermitted { peer, why } => {
+                waiting.permissions.answer(peer, &Err(why.clone()));
+                waiting.channels.answer_all(|asked| asked.ip() == *peer, &Err(why.clone()));
+            }
             Event::ChannelBound { peer, .. } => waiting.channels.answer(peer, &Ok(())),
             Event::ChannelRefused { peer, why } => waiting.channels.answer(peer, &Err(why.clone())),
             Event::Connected { peer, stream } => {
                 let mut stream = sockets.take_stream(*stream).ok_or(ConnectFailure::Closed);
-                for first in waiting.connections.take(peer) {
+                for first in waiting.connections.take(|asked| asked == peer) {
                     // There is one stream. Where nobody waits any more it ends here.
                     let next = Err(ConnectFailure::Interrupted);
                     let _ = first.send(std::mem::replace(&mut stream, next));
                 }
             }
             Event::NotConnected { peer, why } => {
-                for asking in waiting.connections.take(peer) {
+                for asking in waiting.connections.take(|asked| asked == peer) {
                     let _ = asking.send(Err(why.clone()));
                 }
             }
