@@ -243,6 +243,11 @@ impl Allocation {
         self.live().is_some_and(|live| live.expires_at <= now)
     }
 
+    /// Whether it is held and no Refresh is under way.
+    pub(crate) fn awaits_refresh(&self) -> bool {
+        self.live().is_some_and(|live| matches!(live.refresh, Refresh::At(_)))
+    }
+
     /// Whether there was none yet at that moment, or is none now.
     pub(crate) fn is_later_than(&self, moment: Instant) -> bool {
         self.live().is_none_or(|live| moment < live.granted_at)

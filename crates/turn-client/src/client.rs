@@ -35,6 +35,8 @@ pub struct Client {
     channels: Channels,
     connections: Connections,
     redirects: Redirects,
+    /// When anything was last sent, or told how to be sent.
+    sent_at: Instant,
     /// Whether there was an allocation once, which is not given up so soon.
     held: bool,
     /// How often in a row an allocation was lost before it was of any use.
@@ -72,6 +74,7 @@ impl Client {
             channels: Channels::new(&mut chance),
             connections: Connections::default(),
             redirects: Redirects::new(),
+            sent_at: now,
             held: false,
             losses: 0,
             heard_at: now,
@@ -189,6 +192,7 @@ impl Client {
         let now = self.now.max(now);
         let peer = relay::plain(peer);
         self.check_way(now, peer)?;
+        self.sent_at = now;
         let Config { socket, server, .. } = self.config;
         let plan = match self.channels.bound(now, peer) {
             Some(channel) => SendPlan::channel(socket, server, channel, len),
@@ -215,6 +219,7 @@ impl Client {
         if !self.config.forbids_fragments() {
             return Err(SendError::Fragments);
         }
+        self.sent_at = now;
         let Config { socket, server, .. } = self.config;
         let plan = SendPlan::send_indication(socket, server, peer, self.chance.transaction_id(), len);
         self.fit(plan.and_then(SendPlan::dont_fragment), len)
@@ -359,6 +364,7 @@ impl Machine for Client {
                 Queued::Need(need) => return Output::Need(need),
                 Queued::Request(id) => {
                     let Some(len) = self.requests.copy(id, buf) else { continue };
+                    self.sent_at = self.now;
                     let bytes = buf.get(..len).unwrap_or_default();
                     let socket = self.requests.stream(id).unwrap_or(self.config.socket);
                     return Output::Transmit(Transmit::new(socket, self.config.server, bytes));
@@ -787,6 +793,9 @@ impl Client {
         if self.allocation.take_rest(self.now) {
             self.allocate_anew();
         }
+        if self.keepalive_deadline().is_some_and(|due| due <= self.now) {
+            self.allocation.handle_doubt(self.now);
+        }
         self.renew_token();
         if self.allocation.take_refresh(self.now) {
             self.ask(Task::Refresh);
@@ -849,6 +858,12 @@ impl Client {
         }
     }
 
+    /// A Refresh that is under way is sent again often enough.
+    fn keepalive_deadline(&self) -> Option<Instant> {
+        let keepalive = self.config.keepalive.filter(|_| self.allocation.awaits_refresh())?;
+        Some(self.sent_at + keepalive.max(SHORTEST_KEEPALIVE))
+    }
+
     /// What ends without an allocation is told when one is asked for.
     fn token_deadline(&self) -> Option<Instant> {
         self.token_due.filter(|_| self.allocation.live().is_some())
@@ -866,6 +881,7 @@ impl Client {
             (self.requests.deadline(), Why::Retransmit),
             (self.allocation.deadline(), Why::RefreshAllocation),
             (self.token_deadline(), Why::RefreshAllocation),
+            (self.keepalive_deadline(), Why::Keepalive),
             (self.permissions.deadline(), Why::RefreshPermission),
             (self.channels.deadline(), Why::RefreshChannel),
             (self.connections_deadline(), Why::Connection),
@@ -940,6 +956,9 @@ const TRY_ALTERNATE: u16 = 300;
 
 /// Allocations in a row that were lost before they were of any use.
 const MAX_LOSSES: u32 = 8;
+
+/// However short a keepalive is wanted, a server is asked once a second at most.
+const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// As long as a network may need to come back.
 const SHORT_REST: Duration = Duration::from_secs(15);

@@ -35,6 +35,10 @@ pub struct Config {
     pub again: bool,
     /// The lifetime to ask for, a hint; the server's word counts (RFC 8656 §7.1).
     pub lifetime: Duration,
+    /// Asks the server whether it still holds the allocation whenever nothing was sent to it for so long, data included.
+    /// That keeps the bindings of NATs on the way, most of which last 30 s or more over UDP, and finds out about a server
+    /// that was restarted. None by default: who sends all the time, as ICE does, needs none.
+    pub keepalive: Option<Duration>,
     /// When requests go out again and when the server counts as silent.
     pub schedule: Schedule,
     /// What to say of ourselves in Allocate and Refresh (RFC 8656 §5); nothing by default.
@@ -55,6 +59,7 @@ impl Config {
             dont_fragment: false,
             mobility: false,
             again: true,
+            keepalive: None,
             lifetime: DEFAULT_LIFETIME,
             schedule: Schedule::DEFAULT,
             software: None,

@@ -9,7 +9,8 @@
 mod support;
 
 use floe_stun::attribute::{
-    AdditionalAddressFamily, DontFragment, EvenPort, Family, RequestedAddressFamily, ReservationToken,
+    AdditionalAddressFamily, Attribute, DontFragment, EvenPort, Family, RequestedAddressFamily,
+    ReservationToken,
 };
 use floe_stun::{Method, Received, Transport};
 use floe_turn_client::{AllocateFailure, BadAnswer, Config, Event, Refusal, Wanted};
@@ -51,6 +52,20 @@ fn one_server_gives_both_families() {
         world.run(secs(1.0));
         assert!(world.client.is_permitted(ip("203.0.113.7")) && world.client.is_permitted(ip("2001:db8::7")));
     }
+}
+
+#[test]
+fn a_refresh_of_two_families_is_for_both() {
+    // TURN-8.1-1, TURN-8.1-2
+    let mut server = Server::new();
+    server.second = Some(at("[2001:db8::1]:50000"));
+    let mut world = ask(Wanted::Both, server);
+    world.run(secs(600.0));
+    world.release();
+    world.run(secs(1.0));
+    let refreshes = world.server.of(Method::REFRESH);
+    assert_eq!(refreshes.len(), 2, "and the deletion");
+    assert!(refreshes.iter().all(|asked| !asked.message().has(RequestedAddressFamily::TYPE)));
 }
 
 #[test]
@@ -137,7 +152,7 @@ fn what_the_server_cannot_have_is_not_asked_for_again() {
     assert!(matches!(&world.events()[..], [Event::Failed(AllocateFailure::Refused(why))] if why.code == 508));
 }
 
-const DONT_FRAGMENT: u16 = <DontFragment as floe_stun::attribute::Attribute<'_>>::TYPE;
+const DONT_FRAGMENT: u16 = DontFragment::TYPE;
 
 fn over_tcp() -> Config {
     config().over(Transport::Tcp)

@@ -120,6 +120,20 @@ fn it_is_refreshed_a_minute_before_it_expires_for_a_day_and_never_expires() {
 }
 
 #[test]
+fn clients_that_began_together_do_not_refresh_together() {
+    let first_refresh = |seed| {
+        let mut world = World::seeded(config(), Server::new(), seed);
+        world.run(secs(600.0));
+        world.server.of(Method::REFRESH)[0].at
+    };
+    let mut times: Vec<_> = (0..50).map(first_refresh).collect();
+    times.sort();
+    assert!(times[49] - times[0] > secs(8.0), "{times:?}");
+    times.dedup_by_key(|time| time.as_millis() / 10);
+    assert!(times.len() > 40, "{times:?}");
+}
+
+#[test]
 fn a_short_lifetime_is_refreshed_at_half_time_and_the_servers_word_counts() {
     let mut server = Server::new();
     server.lifetime = secs(40.0);

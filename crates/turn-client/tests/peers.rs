@@ -292,6 +292,23 @@ fn a_lost_answer_to_channel_bind_is_asked_for_again_with_the_same_number() {
 }
 
 #[test]
+fn a_channel_bind_whose_answers_are_all_lost_is_made_anew_with_the_same_number() {
+    let mut world = World::allocated();
+    world.server.fault(Method::CHANNEL_BIND, Fault::AnswerLost, 7);
+    world.bind("203.0.113.7:9");
+    for _ in 0..39 {
+        world.run(secs(1.0));
+        assert_eq!(headroom(&mut world, "203.0.113.7:9"), 36, "Send indications meanwhile");
+    }
+    world.run(secs(2.0));
+    assert_eq!(headroom(&mut world, "203.0.113.7:9"), 4);
+    let asked = world.server.of(Method::CHANNEL_BIND);
+    assert_eq!(asked.len(), 8);
+    assert_ne!(asked[0].id, asked[7].id, "a new request");
+    assert_eq!(number(asked[0]), number(asked[7]));
+}
+
+#[test]
 fn every_peer_has_a_number_of_its_own_and_in_range() {
     let mut world = World::allocated();
     for port in 1..=128 {

@@ -9,9 +9,16 @@
 
 mod support;
 
-use floe_stun::attribute::{AlternateServer, Attribute, Lifetime, MobilityTicket, Username};
+use std::time::Duration;
+
+use floe_stun::attribute::{
+    AlternateServer, Attribute, Lifetime, MobilityTicket, Username, XorMappedAddress, XorRelayedAddress,
+};
 use floe_stun::credentials::Credentials;
-use floe_stun::{Input, Key, Machine, Method, Need, Password, RedirectRefused, SocketId, Transport};
+use floe_stun::{
+    Class, Dropped, Input, Key, Machine, Method, Need, Password, Received, RedirectRefused, SocketId,
+    Transport,
+};
 use floe_turn_client::{AllocateFailure, Event, LostReason, Refusal, SendError};
 
 use support::{Fault, PASSWORD, REALM, SOCKET, Server, USER, World, at, ip, secs, server_address, steadfast};
@@ -387,4 +394,129 @@ fn pass_a_day(seed: u8) {
             "seed {seed}, after {day:?}"
         );
     }
+}
+
+#[test]
+fn a_server_that_does_not_let_go_of_an_old_allocation_is_left_alone_for_two_minutes() {
+    // TURN-7.4-6: of a client that had one.
+    let mut world = bound();
+    world.restart_server();
+    world.server.fault(Method::ALLOCATE, Fault::Refuse(437), 2);
+    let before = world.server.of(Method::ALLOCATE).len();
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(300.0));
+    let at: Vec<_> = world.server.of(Method::ALLOCATE)[before..].iter().map(|asked| asked.at).collect();
+    assert_eq!(at.len(), 3, "{at:?}");
+    assert_eq!(at[1] - at[0], secs(0.04), "after the one in the way is deleted");
+    assert_eq!(at[2] - at[1], secs(120.02));
+    assert_eq!(kinds(&world.events()), BACK);
+}
+
+#[test]
+fn late_data_and_answers_of_an_old_allocation_are_nobodys() {
+    let mut world = bound();
+    let number = *world.server.channels.keys().next().unwrap();
+    let channel_data = |n: u16| [&n.to_be_bytes()[..], &[0, 2], b"hi"].concat();
+    let number_of_old = channel_data(number);
+    assert!(matches!(world.hear(&number_of_old), Received::App(_)));
+    world.client.revoke(at(PEER).ip());
+    world.drain();
+    world.permit("203.0.113.8");
+    world.run(secs(1.0));
+    let _ = world.events();
+    let allocate = world.server.of(Method::ALLOCATE)[1].clone();
+    world.restart_server();
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(1.0));
+    assert_eq!(kinds(&world.events()), ["interrupted", "allocated", "permitted"]);
+
+    // The peer of old is no longer wanted, and its number stands for nobody, whoever comes next.
+    assert_eq!(world.hear(&number_of_old), Received::Dropped(Dropped::UnknownChannel));
+    world.bind("203.0.113.8:9");
+    world.run(secs(1.0));
+    assert_eq!(world.hear(&number_of_old), Received::Dropped(Dropped::UnknownChannel));
+    let key = world.server.key(&allocate.message());
+    let late = support::finish(&allocate.message(), Class::Success, Some((&key, false)), |b| {
+        b.attribute(&XorRelayedAddress(at("192.0.2.1:50099")))
+            .attribute(&XorMappedAddress(at("203.0.113.5:40000")))
+            .attribute(&Lifetime(secs(600.0)))
+    });
+    assert_eq!(world.hear(&late), Received::NotMine);
+    assert_ne!(world.client.relayed(), Some(at("192.0.2.1:50099")));
+    assert_eq!(kinds(&world.events()), ["bound"]);
+}
+
+#[test]
+fn data_of_an_old_allocation_never_comes_out_as_another_peers() {
+    // Whatever the order in which peers come and go around a restart, a number stands for the peer it stood for.
+    let mut world = bound();
+    let number = *world.server.channels.keys().next().unwrap();
+    world.restart_server();
+    world.client.revoke(at(PEER).ip());
+    world.drain();
+    world.client.check(world.now);
+    world.drain();
+    world.run(secs(1.0));
+    for port in 1..=100 {
+        world.bind(&format!("203.0.113.8:{port}"));
+    }
+    world.run(secs(1.0));
+    assert!(!world.server.channels.contains_key(&number));
+    world.bind(PEER);
+    world.run(secs(1.0));
+    assert_eq!(world.server.channels.get(&number), Some(&at(PEER)));
+}
+
+/// When a client that is left alone hears that its server was restarted.
+fn hears_of_a_restart_after(keepalive: Option<f64>) -> Duration {
+    let mut config = steadfast();
+    config.keepalive = keepalive.map(secs);
+    let mut world = World::with(config, Server::new());
+    world.run(secs(1.0));
+    world.bind(PEER);
+    world.run(secs(100.0));
+    let _ = world.events();
+    world.restart_server();
+    let from = world.elapsed();
+    world.run(secs(600.0));
+    let events = world.timed_events();
+    let heard = events.iter().find(|(_, event)| matches!(event, Event::Interrupted(_))).unwrap().0;
+    let back = events.iter().find(|(_, event)| matches!(event, Event::ChannelBound { .. })).unwrap().0;
+    assert_eq!(back - heard, secs(0.02), "and everything is back a round trip later");
+    heard - from
+}
+
+#[test]
+fn a_client_that_is_left_alone_hears_of_a_restart_by_its_keepalive_or_by_the_next_refresh() {
+    let heard = hears_of_a_restart_after(Some(25.0));
+    assert!(heard <= secs(25.1), "{heard:?}");
+    let heard = hears_of_a_restart_after(None);
+    assert!(heard > secs(100.0) && heard <= secs(246.1), "of a permission: {heard:?}");
+}
+
+#[test]
+fn whatever_is_sent_puts_the_keepalive_off() {
+    let mut config = steadfast();
+    config.keepalive = Some(secs(25.0));
+    let mut world = World::with(config.clone(), Server::new());
+    world.run(secs(1.0));
+    world.bind(PEER);
+    world.run(secs(20.0));
+    for _ in 0..10 {
+        assert!(world.client.send_plan(world.now, at(PEER), 5).is_ok());
+        world.run(secs(20.0));
+    }
+    assert_eq!(world.server.of(Method::REFRESH).len(), 0);
+    world.run(secs(10.0));
+    assert_eq!(world.server.of(Method::REFRESH).len(), 1);
+    world.run(secs(24.0 * 3600.0));
+    let gaps: Vec<_> = world.server.asked.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    assert!(gaps.iter().skip(8).all(|gap| *gap <= secs(25.1)), "for a day");
+
+    config.keepalive = Some(secs(0.0));
+    let mut world = World::with(config, Server::new());
+    world.run(secs(60.0));
+    assert!(world.server.of(Method::REFRESH).len() <= 60, "not a flood");
 }

@@ -430,9 +430,14 @@ impl World {
     }
 
     pub(crate) fn with(config: Config, server: Server) -> Self {
+        Self::seeded(config, server, 7)
+    }
+
+    /// The same by another seed.
+    pub(crate) fn seeded(config: Config, server: Server, seed: u8) -> Self {
         let now = Instant::ORIGIN;
         let mut world = Self {
-            client: Client::new(now, config, [7; 32]),
+            client: Client::new(now, config, [seed; 32]),
             server,
             place: server_address(),
             socket: SOCKET,
