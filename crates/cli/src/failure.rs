@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use floe_ice_agent::ApiMisuse;
 use floe_stun::UriError;
 use floe_stun::credentials::NotOpaque;
-use floe_tokio::{BindError, QueryError, SendError};
+use floe_tokio::{BindError, QueryError, SendError, TlsError};
 use thiserror::Error;
 
 use crate::contract::Event;
@@ -25,6 +25,12 @@ pub(crate) enum Failure {
     NotOpaque(NotOpaque),
     #[error("{0}")]
     Users(String),
+    #[error("{path} cannot be used: {why}")]
+    Settings { path: String, why: String },
+    #[error("TLS needs both --certificate and --key; name the files of the chain and of its private key")]
+    NoCertificate,
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] TlsError),
     #[error(
         "--alternate {alternate} needs a primary address: give --listen IP:PORT of the same family, and not the \
          wildcard, for clients are told both"
@@ -101,6 +107,8 @@ impl Failure {
                 | Self::NoPassword
                 | Self::NotOpaque(_)
                 | Self::Users(_)
+                | Self::Settings { .. }
+                | Self::NoCertificate
                 | Self::NoPrimary { .. }
                 | Self::Bind(BindError::Alternate(_))
                 | Self::NoTurnServer

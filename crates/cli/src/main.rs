@@ -16,7 +16,7 @@ mod signals;
 mod stun;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -53,7 +53,7 @@ enum Command {
     /// Find out what the NAT in front of this machine does (RFC 5780), and what that means.
     Nat(Nat),
     /// Be a STUN and TURN server until Ctrl-C.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Connect to another machine: by descriptions that people paste, or by JSON lines.
     ///
     /// With --offer on one machine and --answer on the other, each prints one line to paste into the other; then type.
@@ -137,31 +137,12 @@ struct Nat {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Where to listen, such as 192.0.2.1:3478; port 0 lets the system choose. By default port 3478 of every address
-    /// of this machine.
-    #[arg(long, value_name = "IP:PORT", value_parser = serve::parse_listen)]
-    listen: Vec<SocketAddr>,
-    /// A second address of this machine, so that clients can find out what their NATs do (RFC 5780, `floe nat`). It
-    /// belongs to the first --listen of its family, and both ports are served on both addresses; the default port is
-    /// the one after that of --listen. Clients must reach both addresses as they are given here.
-    #[arg(long, value_name = "IP[:PORT]", value_parser = serve::Alternate::parse)]
-    alternate: Vec<serve::Alternate>,
-    /// The realm that clients are told.
-    #[arg(long, default_value = "floe", value_name = "NAME")]
-    realm: String,
-    /// A user who may relay. Without any, the server answers STUN only. FLOE_SERVE_USERS in the environment, with
-    /// spaces between its users, does the same and is hidden from other users of this machine.
-    #[arg(long, value_name = "NAME:PASSWORD", value_parser = serve::User::parse)]
-    user: Vec<serve::User>,
-    /// The address that peers see, one for each family; by default the first one listened on.
-    #[arg(long, value_name = "IP")]
-    relay_ip: Vec<IpAddr>,
-    /// Relay to loopback addresses too: a relay reaches all that its machine reaches.
-    #[arg(long)]
-    allow_loopback_peers: bool,
-    /// Relay to private addresses too: a relay reaches all that its machine reaches.
-    #[arg(long)]
-    allow_private_peers: bool,
+    #[command(flatten)]
+    settings: serve::Settings,
+    /// A file in TOML that says what the options leave open. It has their names without the dashes in front, and a list
+    /// where an option may come several times: `listen = ["192.0.2.1:3478"]`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print JSON lines.
     #[arg(long)]
     json: bool,
@@ -297,8 +278,8 @@ impl Command {
             Self::Demo(Demo { json })
             | Self::Gather(Gather { json, .. })
             | Self::Stun(Stun { json, .. })
-            | Self::Nat(Nat { json, .. })
-            | Self::Serve(Serve { json, .. }) => *json,
+            | Self::Nat(Nat { json, .. }) => *json,
+            Self::Serve(serve) => serve.json,
             Self::Connect(Connect { json, how, .. }) => *json || how.stdio,
             // It has its own words for what went wrong.
             Self::Decode(_) => false,
@@ -312,7 +293,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Gather(options) => gather::run(options).await,
         Command::Stun(options) => stun::run(options).await,
         Command::Nat(options) => nat::run(options).await,
-        Command::Serve(options) => serve::run(options).await,
+        Command::Serve(options) => serve::run(*options).await,
         Command::Connect(options) => connect::run(options).await,
         Command::Decode(options) => decode::run(&options),
     }

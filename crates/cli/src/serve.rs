@@ -1,138 +1,204 @@
-//! `floe serve`: the embedded STUN and TURN server.
+//! `floe serve`: the embedded STUN and TURN server, for a lab, a small deployment, or beside an application.
 
+mod fleet;
+mod metrics;
+mod settings;
+
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
 
-use floe_stun::credentials::opaque_string;
-use floe_tokio::{BindError, TurnServer, addresses};
-use floe_turn_server::{Config, PeerPolicy};
+use floe_stun::Transport;
+use floe_stun::credentials::rest;
+use floe_tokio::{BindError, ServerBuilder, TlsIdentity, TurnServer, addresses};
+use floe_turn_server::{Config, Limits, PeerPolicy};
+use tokio::time::{Instant, sleep_until};
 
 use crate::failure::Failure;
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use crate::{Serve, print};
-
-/// A user as given on the command line.
-#[derive(Clone)]
-pub(crate) struct User {
-    name: String,
-    password: String,
-}
-
-impl User {
-    /// The password may have colons, the name may not.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-                let prepare = |text| opaque_string(text).map_err(|why| why.to_string());
-                Ok(Self { name: prepare(name)?, password: prepare(password)? })
-            }
-            _ => Err("expected NAME:PASSWORD, such as alice:secret".into()),
-        }
-    }
-}
-
-/// A second address as given on the command line.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alternate {
-    ip: IpAddr,
-    port: Option<u16>,
-}
-
-impl Alternate {
-    /// The port may be left out.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let with_port = text.parse::<SocketAddr>().map(|address| (address.ip(), Some(address.port())));
-        let (ip, port) = with_port
-            .or_else(|_| text.parse().map(|ip| (ip, None)))
-            .map_err(|_| "expected IP or IP:PORT, such as 192.0.2.2 or 192.0.2.2:3479")?;
-        if ip.is_unspecified() {
-            return Err(
-                "the wildcard cannot be told to clients; name a second address of this machine".into()
-            );
-        }
-        Ok(Self { ip, port })
-    }
-
-    /// The first address of its family is the primary one, and the next port the other one.
-    fn beside(self, listen: &[SocketAddr]) -> Result<SocketAddr, Failure> {
-        let Self { ip, port } = self;
-        let primary = listen.iter().find(|address| address.is_ipv4() == ip.is_ipv4());
-        let primary = primary.filter(|address| !address.ip().is_unspecified());
-        let primary = primary.ok_or(Failure::NoPrimary { alternate: ip })?;
-        let next = match primary.port() {
-            0 => 0,
-            port => port.checked_add(1).unwrap_or(port - 1),
-        };
-        Ok(SocketAddr::new(ip, port.unwrap_or(next)))
-    }
-}
-
-/// Reads where to listen, in words that help.
-pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected IP:PORT, such as 127.0.0.1:3478".into())
-}
-
-/// Users as the environment names them, with spaces between; a wrong one is not repeated, for it holds a secret.
-fn users_of(text: &str) -> Result<Vec<User>, Failure> {
-    let users = text.split_whitespace().enumerate().map(|(n, user)| {
-        User::parse(user).map_err(|why| Failure::Users(format!("{USERS}, user {}: {why}", n + 1)))
-    });
-    users.collect()
-}
-
-impl std::fmt::Debug for User {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "User({})", self.name)
-    }
-}
+use fleet::Fleet;
+use metrics::Metrics;
+pub(crate) use settings::Settings;
+use settings::{Elsewhere, PortRange, RelayIp};
 
 /// Runs until Ctrl-C or SIGTERM.
-pub(crate) async fn run(mut options: Serve) -> Result<(), Failure> {
-    if options.user.is_empty() {
-        options.user = users_of(&std::env::var(USERS).unwrap_or_default())?;
+pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
+    let Serve { settings, config, json } = options;
+    let settings = settings.or_of(config.as_deref())?.or_of_environment()?;
+    let mut signals = Signals::listen()?.and_hangup()?;
+    let tls = Identity::read(&settings)?;
+    let listen = Listen::read(&settings, &tls)?;
+    let mut fleet = Fleet::bind(settings.workers.unwrap_or(1).max(1), &listen, |listen| {
+        let config = config_of(&settings, &listen.udp);
+        listen.builder(config, tls.as_ref().map(|tls| &tls.identity))
+    })
+    .await?;
+    for (transport, address) in fleet.listeners() {
+        print::serve::listening(json, *transport, *address)?;
     }
-    let mut signals = Signals::listen()?;
-    let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
-    if let Some(foreign) = options.relay_ip.iter().find(|ip| !ours.contains(ip)) {
-        let why = io::ErrorKind::AddrNotAvailable.into();
-        return Err(BindError::Socket { address: SocketAddr::new(*foreign, 0), why }.into());
+    for pair in fleet.first().map(TurnServer::pairs).unwrap_or_default() {
+        print::serve::discovery(json, pair)?;
     }
-    let listen = listen_addresses(&options.listen, &ours);
-    let alternates: Vec<_> =
-        options.alternate.iter().map(|one| one.beside(&options.listen)).collect::<Result<_, _>>()?;
-    let (server, mut events) =
-        TurnServer::bind_with_alternates(config(&options, &listen), &listen, &alternates)?;
-    for address in server.local_addresses() {
-        print::serve::listening(options.json, *address)?;
+    if let Some(address) = settings.metrics {
+        let metrics = Metrics::listen(address).await.map_err(|why| BindError::Listener { address, why })?;
+        print::serve::metrics(json, metrics.local())?;
+        tokio::spawn(metrics.serve(fleet.counters()));
     }
-    for pair in server.pairs() {
-        print::serve::discovery(options.json, pair)?;
+    let elsewhere: Vec<_> = settings.drain_to.iter().map(Elsewhere::pair).collect();
+    if settings.redirect {
+        fleet.drain(&elsewhere);
     }
-    let first = server.local_addresses().first().copied().ok_or(BindError::NoAddress)?;
-    print::serve::ready(options.json, first, options.user.first().map(|user| user.name.as_str()))?;
+    let first = fleet.listeners().first().map(|(_, address)| *address).ok_or(BindError::NoAddress)?;
+    let somebody = settings.user.first().map(|user| user.name.as_str());
+    print::serve::ready(json, first, somebody, !settings.secret.is_empty())?;
 
+    let mut ends_at = None;
     loop {
         tokio::select! {
-            () = signals.recv() => break,
-            event = events.recv() => match event {
-                Some(event) => print::serve::event(options.json, &event)?,
+            signal = signals.next() => match signal {
+                Signal::Hangup => print::serve::reloaded(json, tls.as_ref().map(Identity::reload))?,
+                Signal::Terminate if ends_at.is_none() && settings.drain.is_some() => {
+                    let patience = Duration::from_secs(settings.drain.unwrap_or_default());
+                    fleet.drain(&elsewhere);
+                    ends_at = Some(Instant::now() + patience);
+                    print::serve::draining(json, fleet.stats().allocations, patience)?;
+                }
+                Signal::Terminate | Signal::Interrupt => break,
+            },
+            event = fleet.recv() => match event {
+                Some(event) => print::serve::event(json, &event)?,
                 None => break,
             },
+            () = until(ends_at) => break,
+        }
+        if ends_at.is_some() && fleet.stats().allocations == 0 {
+            break;
         }
     }
-    server.close().await;
-    while let Some(event) = events.recv().await {
-        print::serve::event(options.json, &event)?;
+    fleet.close().await;
+    while let Some(event) = fleet.recv().await {
+        print::serve::event(json, &event)?;
     }
-    print::serve::closed(options.json, &server.stats())?;
+    print::serve::closed(json, &fleet.stats())?;
     Ok(())
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => pending().await,
+    }
+}
+
+/// Who the server is to clients over TLS, and where that stands.
+#[derive(Debug)]
+struct Identity<'s> {
+    identity: TlsIdentity,
+    certificate: &'s Path,
+    key: &'s Path,
+}
+
+impl<'s> Identity<'s> {
+    fn read(settings: &'s Settings) -> Result<Option<Self>, Failure> {
+        match (&settings.certificate, &settings.key) {
+            (Some(certificate), Some(key)) => {
+                let (chain, private) = (read(certificate)?, read(key)?);
+                let identity = TlsIdentity::from_pem(&chain, &private)?;
+                Ok(Some(Self { identity, certificate, key }))
+            }
+            (None, None) if settings.tls_listen.is_empty() => Ok(None),
+            _ => Err(Failure::NoCertificate),
+        }
+    }
+
+    /// Reads both files again; if they are no good, the old ones serve on.
+    fn reload(&self) -> Result<(), Failure> {
+        let (chain, private) = (read(self.certificate)?, read(self.key)?);
+        Ok(self.identity.replace(&chain, &private)?)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|why| Failure::Input { why: format!("{}: {why}", path.display()) })
+}
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+    alternates: Vec<SocketAddr>,
+}
+
+impl Listen {
+    fn read(settings: &Settings, tls: &Option<Identity<'_>>) -> Result<Self, Failure> {
+        let ours = addresses(true).map_err(|why| BindError::Interfaces { why })?;
+        if let Some(RelayIp { local, .. }) = settings.relay_ip.iter().find(|ip| !ours.contains(&ip.local)) {
+            let why = io::ErrorKind::AddrNotAvailable.into();
+            return Err(BindError::Socket { address: SocketAddr::new(*local, 0), why }.into());
+        }
+        let udp = listen_addresses(&settings.listen, &ours, DEFAULT_PORT);
+        let alternates = settings.alternate.iter().map(|one| one.beside(&settings.listen));
+        Ok(Self {
+            tcp: if settings.no_tcp { Vec::new() } else { udp.clone() },
+            tls: match tls {
+                Some(_) => listen_addresses(&settings.tls_listen, &ours, DEFAULT_TLS_PORT),
+                None => Vec::new(),
+            },
+            udp,
+            alternates: alternates.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The same, with the ports that were chosen.
+    fn as_bound(&self, listeners: &[(Transport, SocketAddr)]) -> Self {
+        let of =
+            |transport| listeners.iter().filter(move |(t, _)| *t == transport).map(|(_, address)| *address);
+        let udp: Vec<_> = of(Transport::Udp).take(self.udp.len()).collect();
+        let alternates = self.alternates.iter().map(|alternate| {
+            let bound = of(Transport::Udp).find(|bound| {
+                bound.ip() == alternate.ip() && !udp.iter().any(|primary| primary.port() == bound.port())
+            });
+            bound.unwrap_or(*alternate)
+        });
+        Self {
+            alternates: alternates.collect(),
+            tcp: of(Transport::Tcp).collect(),
+            tls: of(Transport::Tls).collect(),
+            udp: udp.clone(),
+        }
+    }
+
+    fn builder(&self, config: Config, identity: Option<&TlsIdentity>) -> ServerBuilder {
+        let mut builder = TurnServer::builder(config);
+        for address in &self.udp {
+            builder = builder.udp(*address);
+        }
+        for address in &self.tcp {
+            builder = builder.tcp(*address);
+        }
+        for (address, identity) in self.tls.iter().zip(identity.into_iter().cycle()) {
+            builder = builder.tls(*address, identity);
+        }
+        self.alternates.iter().fold(builder, |builder, address| builder.alternate(*address))
+    }
+}
+
+impl Elsewhere {
+    fn pair(&self) -> (SocketAddr, Option<String>) {
+        (self.address, self.name.clone())
+    }
 }
 
 /// An unspecified address stands for all addresses of its family, each with a socket of its own, so that answers leave
 /// from where they were asked.
-fn listen_addresses(asked: &[SocketAddr], ours: &[IpAddr]) -> Vec<SocketAddr> {
+fn listen_addresses(asked: &[SocketAddr], ours: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     if asked.is_empty() {
-        return ours.iter().map(|ip| SocketAddr::new(*ip, DEFAULT_PORT)).collect();
+        return ours.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
     }
     let expand = |address: &SocketAddr| match address.ip().is_unspecified() {
         true => ours.iter().filter(|ip| ip.is_ipv4() == address.is_ipv4()).copied().collect(),
@@ -144,28 +210,58 @@ fn listen_addresses(asked: &[SocketAddr], ours: &[IpAddr]) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn config(options: &Serve, listen: &[SocketAddr]) -> Config {
-    let mut peers = PeerPolicy::public_only();
-    if options.allow_loopback_peers {
-        peers = peers.with_loopback();
+fn config_of(settings: &Settings, listen: &[SocketAddr]) -> Config {
+    let mut config = Config::new(settings.realm.as_deref().unwrap_or("floe"))
+        .with_peers(peers(settings))
+        .with_software(concat!("floe ", env!("CARGO_PKG_VERSION")))
+        .with_limits(limits(settings));
+    config.relay_addresses = relay_addresses(&settings.relay_ip, listen);
+    for RelayIp { local, external } in &settings.relay_ip {
+        config.external.extend(external.map(|external| (*local, external)));
     }
-    if options.allow_private_peers {
-        peers = peers.with_private();
+    if let Some(PortRange { first, last }) = settings.relay_ports {
+        config.relay_ports = first..=last;
     }
-    let mut config = Config::new(&options.realm)
-        .with_peers(peers)
-        .with_software(concat!("floe ", env!("CARGO_PKG_VERSION")));
-    config.relay_addresses = relay_addresses(&options.relay_ip, listen);
-    for User { name, password } in &options.user {
-        config = config.with_user(name, password);
+    if let Some(seconds) = settings.max_lifetime {
+        config.max_lifetime = Duration::from_secs(seconds);
+        config.default_lifetime = config.default_lifetime.min(config.max_lifetime);
+    }
+    config.mobility = !settings.no_mobility && settings.workers.unwrap_or(1) <= 1;
+    config.tcp = !settings.no_tcp_relay;
+    for user in &settings.user {
+        config = config.with_user(&user.name, &user.password);
+    }
+    for secret in &settings.secret {
+        config = config.with_secret(rest::Secret::new(&secret.0));
     }
     config
 }
 
+fn peers(settings: &Settings) -> PeerPolicy {
+    let mut peers = PeerPolicy::public_only();
+    if settings.allow_loopback_peers {
+        peers = peers.with_loopback();
+    }
+    if settings.allow_private_peers {
+        peers = peers.with_private();
+    }
+    let peers = settings.allow_peer.iter().fold(peers, |peers, network| peers.allowing(network.0));
+    settings.deny_peer.iter().fold(peers, |peers, network| peers.denying(network.0))
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    limits.allocations = settings.max_allocations.unwrap_or(limits.allocations);
+    limits.allocations_per_user = settings.max_allocations_per_user.unwrap_or(limits.allocations_per_user);
+    limits.bytes_per_second = settings.max_bytes;
+    limits.bytes_per_second_per_user = settings.max_bytes_per_user;
+    limits
+}
+
 /// What was asked for, and for a family that was not asked for the first address listened on, best one that others
 /// can reach.
-fn relay_addresses(asked: &[IpAddr], listen: &[SocketAddr]) -> Vec<IpAddr> {
-    let mut chosen = asked.to_vec();
+fn relay_addresses(asked: &[RelayIp], listen: &[SocketAddr]) -> Vec<IpAddr> {
+    let mut chosen: Vec<_> = asked.iter().map(|relay| relay.local).collect();
     let mut ours: Vec<_> = listen.iter().map(SocketAddr::ip).collect();
     ours.sort_by_key(IpAddr::is_loopback);
     for ip in ours {
@@ -178,9 +274,7 @@ fn relay_addresses(asked: &[IpAddr], listen: &[SocketAddr]) -> Vec<IpAddr> {
 
 /// RFC 8489 §8.1, RFC 8656 §5.
 const DEFAULT_PORT: u16 = 3478;
-
-/// Where users may stand, apart from the command line.
-const USERS: &str = "FLOE_SERVE_USERS";
+const DEFAULT_TLS_PORT: u16 = 5349;
 
 #[cfg(test)]
 mod tests {
@@ -191,57 +285,32 @@ mod tests {
         let listen = ["127.0.0.1:1", "192.0.2.1:1", "[::1]:1"].map(|text| text.parse().unwrap());
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!(relay_addresses(&[], &listen), [ip("192.0.2.1"), ip("::1")]);
-        assert_eq!(relay_addresses(&[ip("127.0.0.1")], &listen), [ip("127.0.0.1"), ip("::1")]);
+        let asked = [RelayIp::parse("127.0.0.1").unwrap()];
+        assert_eq!(relay_addresses(&asked, &listen), [ip("127.0.0.1"), ip("::1")]);
     }
 
     #[test]
     fn an_unspecified_address_stands_for_all_of_its_family() {
         let ours = ["127.0.0.1", "192.0.2.1", "::1"].map(|text| text.parse().unwrap());
-        let listen = |asked: &str| listen_addresses(&[asked.parse().unwrap()], &ours);
+        let listen = |asked: &str| listen_addresses(&[asked.parse().unwrap()], &ours, 1);
         assert_eq!(listen("0.0.0.0:5"), ["127.0.0.1:5", "192.0.2.1:5"].map(|text| text.parse().unwrap()));
         assert_eq!(listen("[::]:5"), ["[::1]:5".parse().unwrap()]);
         assert_eq!(listen("192.0.2.9:5"), ["192.0.2.9:5".parse().unwrap()]);
-        assert_eq!(listen_addresses(&[], &ours).len(), 3);
+        assert_eq!(listen_addresses(&[], &ours, 1).len(), 3);
     }
 
     #[test]
-    fn the_alternate_has_the_next_port_and_a_primary_of_its_family() {
-        let beside = |alternate: &str, listen: &[&str]| {
-            let listen: Vec<_> = listen.iter().map(|text| text.parse().unwrap()).collect();
-            Alternate::parse(alternate).unwrap().beside(&listen).map(|address| address.to_string())
-        };
-        let both = ["192.0.2.1:3478", "[2001:db8::1]:5000", "[2001:db8::9]:6000"];
-        assert_eq!(beside("192.0.2.2", &both).unwrap(), "192.0.2.2:3479");
-        assert_eq!(beside("192.0.2.2:7", &both).unwrap(), "192.0.2.2:7");
-        assert_eq!(beside("2001:db8::2", &both).unwrap(), "[2001:db8::2]:5001");
-        assert_eq!(beside("[2001:db8::2]:7", &both).unwrap(), "[2001:db8::2]:7");
-        assert_eq!(beside("127.0.0.2", &["127.0.0.1:65535"]).unwrap(), "127.0.0.2:65534");
-        assert_eq!(beside("127.0.0.2", &["127.0.0.1:0"]).unwrap(), "127.0.0.2:0");
-        for listen in [&[][..], &["[2001:db8::1]:5000"], &["0.0.0.0:3478", "192.0.2.1:3478"]] {
-            let why = beside("192.0.2.2", listen).unwrap_err().to_string();
-            assert!(why.contains("--alternate 192.0.2.2") && why.contains("--listen IP:PORT"), "{why}");
-        }
-        assert!(Alternate::parse("0.0.0.0:3479").is_err() && Alternate::parse("::").is_err());
-        assert!(Alternate::parse("here").unwrap_err().contains("192.0.2.2:3479"));
-    }
-
-    #[test]
-    fn users_of_the_environment_stand_between_spaces() {
-        let users = users_of(" alice:a:b  bob:c\n").unwrap();
-        let told: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.password.as_str())).collect();
-        assert_eq!(told, [("alice", "a:b"), ("bob", "c")]);
-        assert!(users_of("").unwrap().is_empty());
-        let why = users_of("alice:a bob-and-his-secret").unwrap_err().to_string();
-        assert!(why.contains("user 2") && why.contains("NAME:PASSWORD") && !why.contains("bob"), "{why}");
-    }
-
-    #[test]
-    fn a_user_has_a_name_and_a_password() {
-        assert_eq!(User::parse("a:b:c").unwrap().password, "b:c");
-        assert_eq!(User::parse("a:e\u{301}").unwrap().password, "\u{e9}", "as OpaqueString has it");
-        assert!(User::parse("a:b\tc").is_err());
-        for text in ["", "a", "a:", ":b"] {
-            assert!(User::parse(text).is_err(), "{text}");
-        }
+    fn peers_are_those_of_the_kinds_and_networks_that_were_named() {
+        let settings: Settings = toml::from_str(
+            r#"
+            allow-peer = ["10.1.0.0/16"]
+            deny-peer = ["203.0.113.0/24", "10.1.2.0/24"]
+            "#,
+        )
+        .unwrap();
+        let peers = peers(&settings);
+        let allows = |ip: &str| peers.allows(ip.parse().unwrap());
+        assert!(allows("10.1.1.1") && allows("198.51.100.1"));
+        assert!(!allows("10.1.2.1") && !allows("203.0.113.1") && !allows("127.0.0.1") && !allows("10.2.0.1"));
     }
 }

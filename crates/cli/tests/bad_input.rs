@@ -115,7 +115,7 @@ fn a_wrong_user_of_the_environment_is_told_without_its_secret() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(
-        told.contains("user 2") && told.contains("NAME:PASSWORD") && !told.contains("secret\""),
+        told.contains("word 2") && told.contains("NAME:PASSWORD") && !told.contains("secret\""),
         "{told}"
     );
 }

@@ -134,11 +134,11 @@ fn a_server_says_what_to_try_and_takes_users_of_the_environment() {
     command.env("FLOE_SERVE_USERS", "alice:secret bob:more").stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let told: Vec<_> = lines.take(3).map(Result::unwrap).collect();
+    let told: Vec<_> = lines.take(4).map(Result::unwrap).collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(told[1].starts_with("ready: "), "{told:?}");
-    assert!(told[2].contains("floe gather turn:127.0.0.1:") && told[2].contains("--user alice"), "{told:?}");
+    assert!(told[2].starts_with("ready: "), "{told:?}");
+    assert!(told[3].contains("floe gather turn:127.0.0.1:") && told[3].contains("--user alice"), "{told:?}");
     assert!(!told.concat().contains("secret"), "{told:?}");
 }
 
@@ -149,7 +149,7 @@ fn the_server_tells_of_allocations_and_ends_by_a_signal() {
     let uri = server.uri("turn");
     assert!(run(&["gather", "--loopback", &uri, "--user", "u", "--password", "p"]).status.success());
 
-    let told = server.next();
+    let told = std::iter::repeat_with(|| server.next()).find(|told| told["ev"] != "listening").unwrap();
     assert_eq!((&told["ev"], &told["user"]), (&"allocated".into(), &"u".into()), "{told}");
 
     server.program.signal("-TERM");
