@@ -221,6 +221,13 @@ impl Batch {
         )
     }
 
+    /// How many datagrams lie in each slot.
+    #[cfg(test)]
+    pub(crate) fn lengths(&self) -> Vec<usize> {
+        let filled = self.meta.iter().take(self.filled);
+        filled.map(|meta| meta.len.div_ceil(meta.stride.max(1)).max(1)).collect()
+    }
+
     /// Whether more may be waiting.
     pub(crate) const fn is_full(&self) -> bool {
         self.filled == SLOTS

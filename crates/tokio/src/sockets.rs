@@ -339,3 +339,71 @@ const MAX_TRAIN: usize = 65_000;
 const WAITING_PEERS: usize = 64;
 
 const KEPT_FAILURES: usize = 16;
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Batch;
+
+    fn loopback(sockets: &mut Sockets) -> Arc<Socket> {
+        sockets.bind("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    fn forward(train: &mut Train, sockets: &Sockets, to: &Socket, data: &[u8], whole: bool) {
+        let from = sockets.iter().next().unwrap().id();
+        let plan = SendPlan::direct(from, to.local(), data.len()).unwrap();
+        let plan = if whole { plan.dont_fragment().unwrap() } else { plan };
+        train.forward(sockets, Forward::new(plan, data));
+    }
+
+    /// What has arrived, and whether the trains were as long as these.
+    async fn assert_arrived(socket: &Arc<Socket>, trains: &[&[&[u8]]]) {
+        let socket = Arc::clone(socket).readable().await.unwrap();
+        let mut batch = Batch::new();
+        socket.receive(&mut batch).unwrap();
+        let datagrams: Vec<_> = batch.datagrams().map(|(_, bytes)| bytes).collect();
+        assert_eq!(datagrams, trains.concat());
+        assert_eq!(batch.lengths(), trains.iter().map(|train| train.len()).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_is_alike_goes_together_and_all_of_it_in_order() {
+        let (mut sockets, mut train) = (Sockets::default(), Train::default());
+        let [_, a, b] = [loopback(&mut sockets), loopback(&mut sockets), loopback(&mut sockets)];
+        for data in [&b"1111"[..], b"2222", b"33"] {
+            forward(&mut train, &sockets, &a, data, false);
+        }
+        // The shorter one was the last of its train.
+        for data in [&b"44"[..], b"55", b"", b"66"] {
+            forward(&mut train, &sockets, &a, data, false);
+        }
+        forward(&mut train, &sockets, &b, b"77", false);
+        forward(&mut train, &sockets, &a, b"88", false);
+        forward(&mut train, &sockets, &a, b"999", false);
+        forward(&mut train, &sockets, &a, b"999", true);
+        train.leave();
+        train.leave();
+        let trains: [&[&[u8]]; 7] =
+            [&[b"1111", b"2222", b"33"], &[b"44", b"55"], &[b""], &[b"66"], &[b"88"], &[b"999"], &[b"999"]];
+        assert_arrived(&a, &trains).await;
+        assert_arrived(&b, &[&[b"77"]]).await;
+    }
+
+    #[tokio::test]
+    async fn a_train_is_no_longer_than_the_system_takes() {
+        let (mut sockets, mut train) = (Sockets::default(), Train::default());
+        let [from, to] = [loopback(&mut sockets), loopback(&mut sockets)];
+        let (most, long) = (from.max_segments(), [7; 1400]);
+        for _ in 0..most + 1 {
+            forward(&mut train, &sockets, &to, b"x", false);
+        }
+        train.leave();
+        for _ in 0..50 {
+            forward(&mut train, &sockets, &to, &long, false);
+        }
+        train.leave();
+        let (few, one, many, rest) = (vec![&b"x"[..]; most], [&b"x"[..]], [&long[..]; 46], [&long[..]; 4]);
+        assert_arrived(&to, &[&few, &one, &many, &rest]).await;
+    }
+}
