@@ -1,4 +1,4 @@
-//! Asks a TURN server for a relayed address and keeps it, over UDP (RFC 8656).
+//! Asks a TURN server for a relayed address and keeps it (RFC 8656), for datagrams or for TCP connections (RFC 6062).
 //!
 //! # The model
 //!
@@ -6,16 +6,18 @@
 //! challenge, refreshes it a minute before it expires, and gives it back on [`Client::release`]. Peers may send
 //! to the relayed address once they are *permitted*; a peer that is sent much is given a *channel*, which makes
 //! 36 bytes of overhead 4. What is asked for is kept until it is revoked. Everything may be asked for at any
-//! time: what comes before the allocation waits for it, and goes out as soon as it is there.
+//! time: what comes before the allocation goes out behind the request for it.
 //!
 //! Three rules explain most of what it does:
 //!
 //! - **A success counts only if somebody who knows our password signed it.** Others are as if never received.
 //!   Relayed data cannot be signed (RFC 8656 §5): it is accepted from permitted peers and bound channels.
-//! - **An allocation that is lost is over**, with all that hung on it. [`Event::Lost`] says why; whoever wants
-//!   another makes another client.
+//! - **What is lost is asked for again**, with all that hung on it: [`Event::Interrupted`] says why. Where that is of
+//!   no use, or not wanted ([`Config::again`]), [`Event::Lost`] is the last word.
 //! - **Data is never queued.** [`Client::send_plan`] says where a datagram goes and what stands in front of it;
 //!   what a peer sent comes back as a slice of the input, in [`PeerData`].
+//!
+//! An allocation of [`Wanted::Tcp`] has connections instead of data: [`Client::connect`], [`Client::accept`].
 //!
 //! # Driving it
 //!
@@ -71,3 +73,8 @@ pub use event::{AllocateFailure, BadAnswer, ConnectFailure, Event, LostReason, R
 pub use floe_stun::credentials::{Credentials, Token};
 pub use login::Identity;
 pub use relay::PeerData;
+
+/// The examples of the README run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
