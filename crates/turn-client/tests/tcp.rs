@@ -13,6 +13,7 @@ use floe_stun::attribute::{
     Attribute, ConnectionId, DontFragment, EvenPort, Family, Lifetime, RequestedAddressFamily,
     RequestedTransport, ReservationToken, Software, XorPeerAddress,
 };
+use floe_stun::stream::{Cutter, Framing};
 use floe_stun::{
     Builder, Class, Dropped, Failure, Input, Machine, Method, Need, Received, RequestId, SocketId,
     TransactionId, Transport,
@@ -321,6 +322,24 @@ fn only_the_answer_counts_on_a_stream_that_is_not_joined_yet() {
     assert_eq!(world.events(), []);
     assert_eq!(world.hear_from(STREAM, server_address(), &success), Received::Consumed);
     assert_eq!(world.events().len(), 1);
+}
+
+#[test]
+fn what_follows_the_answer_in_one_segment_is_the_owners() {
+    // TTCP-4.5-1: as a host reads it, in whatever pieces it comes.
+    let (mut world, request) = connecting(allocated());
+    world.open(request, STREAM);
+    let bind = world.server.of(Method::CONNECTION_BIND)[0].clone();
+    let key = world.server.key(&bind.message());
+    let success = support::finish(&bind.message(), Class::Success, Some((&key, false)), |b| b);
+    let bytes = [&success[..], b"\x40\0\0\x01 are the peer's words"].concat();
+    let mut cutter = Cutter::new(Framing::Turn);
+    let (first, mut second) = bytes.split_at(30);
+    assert_eq!(cutter.datagram(&mut &first[..]), Ok(None));
+    let frame = cutter.datagram(&mut second).unwrap().unwrap().to_vec();
+    assert_eq!(world.hear_from(STREAM, server_address(), &frame), Received::Consumed);
+    assert_eq!(world.events(), [Event::Connected { peer: at(PEER), stream: STREAM }]);
+    assert_eq!((second, cutter.pending()), (&b"\x40\0\0\x01 are the peer's words"[..], None));
 }
 
 /// A client that permits the peer.
