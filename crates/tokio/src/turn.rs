@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use floe_stun::{ChannelData, Instant, SocketId, Transport};
 use floe_turn_client::{
-    AllocateFailure, Client, Config, ConnectFailure, Credentials, Event, PeerData, Refusal, SendError, Wanted,
+    AllocateFailure, Client, Config, ConnectFailure, Event, Identity, PeerData, Refusal, SendError, Wanted,
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -127,10 +127,11 @@ pub enum TurnError {
 impl TurnClient {
     /// A client of this server, to be told more before it asks.
     ///
-    /// User name and password are to be prepared by OpaqueString (see [`floe_stun::credentials`]).
-    pub fn builder(server: SocketAddr, credentials: Credentials) -> TurnBuilder {
+    /// It logs in with [`Credentials`](floe_turn_client::Credentials), whose name and password are to be prepared by
+    /// OpaqueString (see [`floe_stun::credentials`]), or with a token.
+    pub fn builder(server: SocketAddr, identity: impl Into<Identity>) -> TurnBuilder {
         TurnBuilder {
-            config: Config::new(SocketId(0), server, credentials),
+            config: Config::new(SocketId(0), server, identity),
             #[cfg(feature = "tls")]
             tls: None,
         }

@@ -59,7 +59,7 @@ async fn is_served(stream: &mut TcpStream) -> bool {
     let mut answer = [0; 1000];
     match stream.read(&mut answer).await {
         Ok(len @ 1..) => {
-            Message::decode(&answer[..len]).is_ok_and(|message| message.class() == Class::Success)
+            Message::decode(answer.get(..len).unwrap()).is_ok_and(|message| message.class() == Class::Success)
         }
         _ => false,
     }

@@ -77,6 +77,15 @@ impl World {
     }
 }
 
+/// What ends the next allocation that ends.
+async fn released(events: &mut ServerEvents) -> Released {
+    loop {
+        if let floe_turn_server::Event::Released { why, .. } = in_time(events.recv()).await.unwrap() {
+            break why;
+        }
+    }
+}
+
 const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 #[tokio::test]
@@ -103,12 +112,7 @@ async fn data_goes_through_the_relay_over_every_transport() {
         in_time(client.release()).await;
         assert_eq!((in_time(client.recv()).await, client.relayed()), (None, None));
         assert!(matches!(client.permit(LOOPBACK).await, Err(TurnError::Ended)));
-        loop {
-            match in_time(world.events.recv()).await.unwrap() {
-                floe_turn_server::Event::Released { why, .. } => break assert_eq!(why, Released::Deleted),
-                _ => {}
-            }
-        }
+        assert_eq!(released(&mut world.events).await, Released::Deleted);
     }
 }
 
@@ -118,12 +122,7 @@ async fn a_dropped_client_gives_its_allocation_back() {
         let mut world = world(NAME);
         let (client, _events) = in_time(world.client(transport).allocate()).await.unwrap();
         drop(client);
-        loop {
-            match in_time(world.events.recv()).await.unwrap() {
-                floe_turn_server::Event::Released { why, .. } => break assert_eq!(why, Released::Deleted),
-                _ => {}
-            }
-        }
+        assert_eq!(released(&mut world.events).await, Released::Deleted);
     }
 }
 
