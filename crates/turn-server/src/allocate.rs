@@ -247,10 +247,11 @@ impl Server {
         let bind = opening.bind;
         opening.tried.push(bind);
         let may_try = why == Failure::InUse && opening.tried.len() < limit;
-        let first = opening.first;
+        let (first, is_pair) = (opening.first, matches!(opening.wish.beside, Beside::NextPort));
         self.ports.give_back(bind);
         match first {
             None if may_try => self.open_first(id),
+            Some(first) if may_try && is_pair => self.open_another_pair(id, first.bound),
             Some(_) if may_try => self.open_beside(id),
             _ => self.do_with_less(id),
         }
@@ -275,7 +276,7 @@ impl Server {
                 let pair = SocketAddr::new(first.bound.ip(), first.local.port());
                 match self.ports.take_next(pair) {
                     Some(bind) => self.open(id, bind),
-                    None => self.open_another_pair(id, pair),
+                    None => self.open_another_pair(id, first.bound),
                 }
             }
             Beside::Other(relays) => match self.take_port(&relays, parity, &tried) {
@@ -295,13 +296,13 @@ impl Server {
     }
 
     /// The port behind this one is taken: another two may be free.
-    fn open_another_pair(&mut self, id: AllocationId, pair: SocketAddr) {
+    fn open_another_pair(&mut self, id: AllocationId, tried: SocketAddr) {
         let limit = self.terms.limits.port_attempts;
         if let Some(first) = self.allocations.take_first(id) {
             self.give_back(first);
         }
         let Some(opening) = self.allocations.opening_mut(id) else { return };
-        opening.tried.push(pair);
+        opening.tried.push(tried);
         match opening.tried.len() < limit {
             true => self.open_first(id),
             false => self.do_with_less(id),

@@ -83,7 +83,7 @@ impl Reply {
     pub(crate) fn new(to: FiveTuple, request: &Message<'_>) -> Self {
         let fingerprint = request.fingerprint().is_some();
         // Nothing is remembered of what was answered before, and so it says.
-        let counter = request.find::<TransmitCounter>().map(|asked| TransmitCounter { response: 0, ..asked });
+        let counter = request.find::<TransmitCounter>().map(TransmitCounter::echo);
         Self { to, method: request.method(), id: request.id(), fingerprint, counter, signature: None }
     }
 

@@ -232,6 +232,7 @@ impl Server {
         peer: SocketAddr,
     ) -> Option<Result<(), Dropped>> {
         let allocation = self.allocations.any_of_socket(listener)?;
+        let peer = SocketAddr::new(peer.ip(), peer.port());
         let verdict = self.admit_connection(allocation, peer);
         if let Ok(to) = verdict {
             let state = State::Waiting { socket, until: self.now + BIND_PATIENCE };

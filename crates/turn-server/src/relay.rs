@@ -81,6 +81,9 @@ impl Server {
             let waits = self.reservations.has(socket) || self.allocations.any_of_socket(socket).is_some();
             return waits.then_some(Err(Dropped::NoPermission));
         };
+        if allocation.is_tcp {
+            return Some(Err(Dropped::UnexpectedMethod));
+        }
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Some(Err(Dropped::NoPermission));
         }

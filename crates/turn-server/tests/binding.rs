@@ -2,13 +2,15 @@
 
 mod support;
 
-use floe_stun::attribute::{ErrorCode, Priority, UnknownAttributes, XorMappedAddress};
+use floe_stun::attribute::{
+    Attribute, ErrorCode, Priority, TransmitCounter, UnknownAttributes, XorMappedAddress,
+};
 use floe_stun::{
     BindingClient, BindingEvent, Builder, Class, Dropped, Input, Instant, Key, MAX_TRANSMIT, Machine,
     Message, Method, Output, Received, SocketId, TransactionId,
 };
 use floe_turn_server::Config;
-use support::{Client, Scheme, V4, World, addr, code};
+use support::{Client, Scheme, V4, World, addr, code, kinds};
 
 fn client(address: &str) -> Client {
     Client::new(address, "", "", Scheme::Md5)
@@ -151,4 +153,25 @@ fn without_users_there_is_nothing_but_binding() {
     let verdict = world.datagram(V4, client.address, &request);
     assert_eq!(verdict, Received::Dropped(Dropped::UnexpectedMethod));
     assert!(world.sent.is_empty());
+}
+
+/// RFC 7982 §3.3: nothing is remembered, and so it says.
+#[test]
+fn how_often_a_request_was_sent_is_said_back() {
+    let mut world = World::new();
+    let mut alice = Client::alice();
+    for request in [1, 7] {
+        let sent = TransmitCounter { request, response: 3 };
+        let binding = alice.bare(Method::BINDING, |b| b.attribute(&sent));
+        let answer = alice.ask(&mut world, &binding).unwrap();
+        let told = Message::decode(&answer).unwrap().find();
+        assert_eq!(told, Some(TransmitCounter { request, response: 0 }));
+    }
+    alice.challenge(&mut world);
+    let sent = TransmitCounter { request: 2, response: 0 };
+    let answer = alice.ask_signed(&mut world, Method::REFRESH, |b| b.attribute(&sent));
+    let answer = Message::decode(&answer).unwrap();
+    assert_eq!(answer.verify(&alice.key()).unwrap().find(), Some(sent), "under the seal");
+    let plain = alice.bare(Method::BINDING, |b| b);
+    assert_eq!(kinds(&alice.ask(&mut world, &plain).unwrap()), [XorMappedAddress::TYPE]);
 }

@@ -98,7 +98,7 @@ fn a_wrong_password_and_an_unknown_user_are_challenged_alike() {
         ("mallory", "wonderland", Scheme::Sha256),
         ("alice", "builder", Scheme::Md5),
     ] {
-        let mut guess = Client { user, password, scheme, ..alice.clone() };
+        let mut guess = Client { user: user.into(), password: password.into(), scheme, ..alice.clone() };
         let request = guess.signed(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
         let answer = guess.ask(&mut world, &request).unwrap();
         let message = Message::decode(&answer).unwrap();
@@ -234,7 +234,7 @@ fn a_nonce_is_good_for_one_address_and_port_only() {
 #[test]
 fn the_checks_run_in_the_order_of_the_rfc() {
     let mut world = World::new();
-    let mut guess = Client { password: "guess", nonce: "stale".into(), ..Client::alice() };
+    let mut guess = Client { password: "guess".into(), nonce: "stale".into(), ..Client::alice() };
     let request = guess.signed(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
     assert_eq!(code(&guess.ask(&mut world, &request).unwrap()), 401);
 }

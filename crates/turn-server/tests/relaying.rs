@@ -509,3 +509,42 @@ fn the_operator_hears_of_peers_that_are_refused() {
     alice.permit(&mut world, &["10.0.0.1:0"]);
     assert_eq!(world.events.len(), 11);
 }
+
+/// TURNS-5-5
+#[test]
+fn a_user_has_the_bandwidth_that_is_granted_and_others_have_theirs() {
+    let mut limits = Limits::default();
+    limits.bytes_per_second_per_user = Some(100_000);
+    let mut world = World::with(config().with_limits(limits));
+    let (mut alice, mut bob) = (Client::alice(), Client::bob());
+    let peer = "198.51.100.7:7000";
+    for client in [&mut alice, &mut bob] {
+        client.allocate(&mut world);
+        assert_eq!(client.permit(&mut world, &[peer]), 0);
+    }
+    let (relay, data) = (world.relay_of(&alice), [7; 1000]);
+    let mut passed = 0;
+    for tenth in 0..100 {
+        alice.next_id = 0;
+        for n in 0..40 {
+            // Both ways count, and half of it comes from the peer.
+            let verdict = match n % 2 {
+                0 => alice.send(&mut world, peer, &data),
+                _ => world.datagram(relay, addr(peer), &data),
+            };
+            match verdict {
+                Received::App(_) => passed += 1,
+                other => assert_eq!(other, Received::Dropped(Dropped::LimitReached), "{tenth}"),
+            }
+        }
+        world.pass(std::time::Duration::from_millis(100));
+    }
+    assert!((1000..=1100).contains(&passed), "{passed} in ten seconds");
+    app(bob.send(&mut world, peer, &data));
+    let stats = world.server.stats();
+    assert_eq!(
+        stats.to_peers.packets + stats.to_clients.packets,
+        passed + 1,
+        "what is dropped does not count"
+    );
+}

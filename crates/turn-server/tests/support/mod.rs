@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use floe_stun::attribute::{
-    Algorithm, ChannelNumberAttribute, Data, ErrorCode, Lifetime, Nonce, PasswordAlgorithm,
+    Algorithm, Attribute, ChannelNumberAttribute, Data, ErrorCode, Lifetime, Nonce, PasswordAlgorithm,
     PasswordAlgorithms, Realm, RequestedTransport, Username, XorPeerAddress, XorRelayedAddress,
 };
 use floe_stun::{
     Builder, Class, Failure, Input, Instant, Integrity, Key, MAX_TRANSMIT, Machine, Message, Method, Need,
-    Output, Password, Received, RequestId, SocketId, TransactionId,
+    Output, Password, Received, RequestId, SocketId, TransactionId, Transport,
 };
 use floe_turn_server::{Config, Event, Server};
 
@@ -41,8 +41,14 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Sent>,
     pub(crate) events: Vec<Event>,
     pub(crate) closed: Vec<SocketId>,
-    /// Sockets that were asked for and are not open yet.
+    /// Streams that were joined, by pairs.
+    pub(crate) joined: Vec<(SocketId, SocketId)>,
+    /// Sockets and listeners that were asked for and are not open yet.
     pub(crate) needs: Vec<(RequestId, SocketAddr)>,
+    /// Those of them that are to listen for connections.
+    pub(crate) listens: BTreeSet<RequestId>,
+    /// Connections to peers that were asked for and are not open yet.
+    pub(crate) connects: Vec<(RequestId, SocketAddr, SocketAddr)>,
     /// Ports that other programs have.
     pub(crate) busy: BTreeSet<u16>,
     /// Whether sockets are opened as soon as they are asked for.
@@ -83,7 +89,10 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
+            joined: Vec::new(),
             needs: Vec::new(),
+            listens: BTreeSet::new(),
+            connects: Vec::new(),
             busy: BTreeSet::new(),
             opens: true,
             until: None,
@@ -124,6 +133,12 @@ impl World {
                 Output::Need(Need::Udp { request, bind }) => {
                     self.needs.push((request, bind));
                 }
+                Output::Need(Need::Listen { request, bind }) => {
+                    self.listens.insert(request);
+                    self.needs.push((request, bind));
+                }
+                Output::Need(Need::Connect { request, bind, to }) => self.connects.push((request, bind, to)),
+                Output::Need(Need::Join { one, other }) => self.joined.push((one, other)),
                 Output::Need(Need::Close { socket }) => self.closed.push(socket),
                 Output::Need(other) => panic!("{other:?}"),
                 Output::Event(event) => self.events.push(event),
@@ -142,13 +157,41 @@ impl World {
             let input = if self.busy.contains(&bind.port()) {
                 Input::Failed { request, why: Failure::InUse }
             } else {
-                self.next_socket += 1;
+                let socket = self.socket();
                 let port = if bind.port() == 0 { 40_000 } else { bind.port() };
                 let local = SocketAddr::new(bind.ip(), port);
-                Input::Opened { request, socket: SocketId(self.next_socket), local }
+                Input::Opened { request, socket, local }
             };
             assert_eq!(self.input(input), Received::Consumed);
         }
+    }
+
+    /// A name that no socket has had.
+    pub(crate) const fn socket(&mut self) -> SocketId {
+        self.next_socket += 1;
+        SocketId(self.next_socket)
+    }
+
+    /// Opens the one socket that was asked for.
+    pub(crate) fn open_one(&mut self) -> SocketId {
+        let [(request, local)] = self.needs[..] else { panic!("{:?}", self.needs) };
+        self.needs.clear();
+        let socket = self.socket();
+        assert_eq!(self.input(Input::Opened { request, socket, local }), Received::Consumed);
+        socket
+    }
+
+    /// Cannot open the one socket that was asked for.
+    pub(crate) fn fail_one(&mut self, why: Failure) {
+        let [(request, _)] = self.needs[..] else { panic!("{:?}", self.needs) };
+        self.needs.clear();
+        assert_eq!(self.input(Input::Failed { request, why }), Received::Consumed);
+    }
+
+    /// A client has opened a stream to the server.
+    pub(crate) fn accept(&mut self, client: &mut Client) {
+        client.socket = self.socket();
+        self.server.accept(client.socket, Transport::Tcp);
     }
 
     /// Lets time pass, waking the server exactly when it asked to be woken.
@@ -192,19 +235,19 @@ pub(crate) enum Scheme {
 pub(crate) struct Client {
     pub(crate) socket: SocketId,
     pub(crate) address: SocketAddr,
-    pub(crate) user: &'static str,
-    pub(crate) password: &'static str,
+    pub(crate) user: String,
+    pub(crate) password: String,
     pub(crate) scheme: Scheme,
     pub(crate) nonce: String,
     pub(crate) next_id: u8,
 }
 
 impl Client {
-    pub(crate) fn new(address: &str, user: &'static str, password: &'static str, scheme: Scheme) -> Self {
+    pub(crate) fn new(address: &str, user: &str, password: &str, scheme: Scheme) -> Self {
         let address = addr(address);
         let socket = if address.is_ipv4() { V4 } else { V6 };
         let nonce = String::new();
-        Self { socket, address, user, password, scheme, nonce, next_id: 0 }
+        Self { socket, address, user: user.into(), password: password.into(), scheme, nonce, next_id: 0 }
     }
 
     pub(crate) fn alice() -> Self {
@@ -216,10 +259,10 @@ impl Client {
     }
 
     pub(crate) fn key(&self) -> Key {
-        let password = Password::new(self.password);
+        let password = Password::new(self.password.as_str());
         match self.scheme {
-            Scheme::Md5 => Key::long_term_md5(self.user, REALM, &password),
-            Scheme::Sha256 => Key::long_term_sha256(self.user, REALM, &password),
+            Scheme::Md5 => Key::long_term_md5(&self.user, REALM, &password),
+            Scheme::Sha256 => Key::long_term_sha256(&self.user, REALM, &password),
         }
     }
 
@@ -248,7 +291,7 @@ impl Client {
     ) -> Vec<u8> {
         let mut buf = [0; 4096];
         let builder = build(Builder::new(&mut buf, Class::Request, method, self.id()));
-        let builder = builder.attribute(&Username(self.user)).attribute(&Realm(REALM));
+        let builder = builder.attribute(&Username(&self.user)).attribute(&Realm(REALM));
         let builder = builder.attribute(&Nonce(&self.nonce));
         match self.scheme {
             Scheme::Md5 => builder.integrity(&self.key()).finish().unwrap().to_vec(),
@@ -291,6 +334,24 @@ impl Client {
         let answer = self.ask(world, &request).expect("an answer");
         self.check(&answer);
         answer
+    }
+
+    /// The code of the answer, 0 for success.
+    pub(crate) fn code_of(
+        &mut self,
+        world: &mut World,
+        method: Method,
+        build: impl for<'b> FnOnce(Builder<'b>) -> Builder<'b>,
+    ) -> u16 {
+        code(&self.ask_signed(world, method, build))
+    }
+
+    /// All relayed addresses that an answer tells, in order.
+    pub(crate) fn all_relayed(&self, answer: &[u8]) -> Vec<SocketAddr> {
+        let answer = Message::decode(answer).unwrap();
+        let answer = answer.verify(&self.key()).unwrap();
+        let told = answer.attributes().filter(|raw| raw.kind == XorRelayedAddress::TYPE);
+        told.map(|raw| XorRelayedAddress::decode(raw.value, answer.id()).unwrap().0).collect()
     }
 
     pub(crate) fn check(&self, answer: &[u8]) {
