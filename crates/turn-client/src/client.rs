@@ -287,6 +287,18 @@ impl Client {
         self.config.server
     }
 
+    /// How it is asked.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.config.transport
+    }
+
+    /// The name that its certificate must carry, if that is said.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.config.server_name.as_deref()
+    }
+
     /// What peers send to, while there is an allocation.
     #[must_use]
     pub fn relayed(&self) -> Option<SocketAddr> {

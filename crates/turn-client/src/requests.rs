@@ -388,7 +388,8 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
         Task::Allocate => {
             let ticket = config.mobility.then_some(MobilityTicket(&[]));
             let df = config.forbids_fragments().then_some(&DontFragment);
-            let transport = if config.wanted.is_tcp() { TCP } else { RequestedTransport::UDP };
+            let udp = !config.wanted.is_tcp();
+            let transport = if udp { RequestedTransport::UDP } else { RequestedTransport::TCP };
             let builder = builder.attribute(&transport);
             want(builder, config.wanted)
                 .maybe(df)
@@ -429,9 +430,6 @@ fn of_family(builder: Builder<'_>, family: Family) -> Builder<'_> {
 
 /// What TURN for TCP adds to what every reader knows.
 pub(crate) const UNDERSTOOD: &[u16] = &[ConnectionId::TYPE];
-
-/// RFC 6062 §4.1: "a REQUESTED-TRANSPORT attribute whose value is 6".
-const TCP: RequestedTransport = RequestedTransport(6);
 
 /// RFC 8656 §19: there is no allocation on this 5-tuple.
 pub(crate) const ALLOCATION_MISMATCH: u16 = 437;
