@@ -46,6 +46,7 @@ pub use endpoint::{Builder, Endpoint, Events};
 pub use error::{BindError, SendError};
 pub use interfaces::addresses;
 pub use query::{Answer, QueryError, query};
+pub use resolve::resolve;
 pub use seats::StreamLimits;
 #[cfg(feature = "server")]
 pub use server::{ServerBuilder, ServerEvents, TurnServer};

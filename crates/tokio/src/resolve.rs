@@ -7,7 +7,11 @@ use std::time::Duration;
 use floe_stun::Failure;
 
 /// Addresses of `name` in the resolver's order, without doubles. An address is its own name.
-pub(crate) async fn resolve(name: &str) -> Result<Vec<IpAddr>, Failure> {
+///
+/// # Errors
+///
+/// What the resolver said, or that it said nothing within 5 s.
+pub async fn resolve(name: &str) -> Result<Vec<IpAddr>, Failure> {
     let found = match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name, 0))).await {
         Ok(found) => found.map_err(|why| judge(&why))?,
         Err(_) => return Err(Failure::TimedOut),

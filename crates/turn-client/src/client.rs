@@ -39,6 +39,8 @@ pub struct Client {
     sent_at: Instant,
     /// Whether there was an allocation once, which is not given up so soon.
     held: bool,
+    /// Whether the owner has asked whether the server still holds the allocation.
+    checking: bool,
     /// How often in a row an allocation was lost before it was of any use.
     losses: u32,
     /// When the server last granted anything.
@@ -76,6 +78,7 @@ impl Client {
             redirects: Redirects::new(),
             sent_at: now,
             held: false,
+            checking: false,
             losses: 0,
             heard_at: now,
             token_due: None,
@@ -251,9 +254,11 @@ impl Client {
     }
 
     /// Asks the server at once whether it still holds the allocation. For an owner that has doubts, as when nothing gets
-    /// through any more: a server that was restarted drops what it does not know without a word.
+    /// through any more: a server that was restarted drops what it does not know without a word. Ends with
+    /// [`Event::Confirmed`], or with the loss.
     pub fn check(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        self.checking = self.allocation.live().is_some();
         self.allocation.handle_doubt(self.now);
         self.advance();
     }
@@ -315,6 +320,12 @@ impl Client {
     #[must_use]
     pub fn mapped(&self) -> Option<SocketAddr> {
         self.allocation.live().map(|live| live.grant.mapped)
+    }
+
+    /// Whether the server has given a ticket, with which [`move_to`](Self::move_to) brings the allocation along (RFC 8016).
+    #[must_use]
+    pub fn has_ticket(&self) -> bool {
+        self.allocation.live().is_some_and(|live| live.grant.ticket.is_some())
     }
 
     /// Whether data to this peer would pass.
@@ -507,9 +518,9 @@ impl Client {
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
-            Task::Refresh => self.allocation.handle_refreshed(self.now, answer, &mut self.chance),
+            Task::Refresh => self.handle_refreshed(answer),
             Task::Move => {
-                self.allocation.handle_refreshed(self.now, answer, &mut self.chance);
+                self.handle_refreshed(answer);
                 self.tell(Event::Moved);
             }
             Task::Permit(peer) => self.handle_permitted(peer),
@@ -709,6 +720,14 @@ impl Client {
         }
     }
 
+    fn handle_refreshed(&mut self, answer: &Authenticated<Message<'_>>) {
+        self.allocation.handle_refreshed(self.now, answer, &mut self.chance);
+        if let Some(live) = self.allocation.live().filter(|_| core::mem::take(&mut self.checking)) {
+            let lifetime = live.grant.lifetime;
+            self.tell(Event::Confirmed { lifetime });
+        }
+    }
+
     fn handle_permitted(&mut self, peer: IpAddr) {
         if self.permissions.handle_installed(self.now, peer, &mut self.chance) {
             self.tell(Event::Permitted { peer });
@@ -749,6 +768,7 @@ impl Client {
     }
 
     fn lose(&mut self, why: LostReason) {
+        self.checking = false;
         if self.config.again && why.may_pass() && self.losses < MAX_LOSSES {
             self.losses = self.losses.saturating_add(1);
             self.tell(Event::Interrupted(why));

@@ -101,6 +101,11 @@ pub enum Event {
     /// There was an allocation and it is gone; nothing can be sent. Another is being asked for, and the permissions and
     /// channels that were kept will be there again. Then comes [`Self::Allocated`], with another address as a rule.
     Interrupted(LostReason),
+    /// The server still holds the allocation: the answer to [`Client::check`](crate::Client::check).
+    Confirmed {
+        /// How long it lives from now on unless refreshed.
+        lifetime: Duration,
+    },
     /// The allocation has come along to the address we have moved to; peers noticed nothing (RFC 8016).
     Moved,
     /// The server has sent us to another one, which is asked now (RFC 8489 §10).
