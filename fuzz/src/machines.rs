@@ -17,6 +17,7 @@ use super::tape::Tape;
 
 mod signed;
 
+pub(crate) use signed::attributes;
 pub use signed::stun_signed;
 
 const SOCKET: SocketId = SocketId(0);
@@ -37,16 +38,6 @@ pub fn turn_client(data: &[u8]) {
         2 => client.bind_channel(now, address(tape.byte())),
         3 => drop(client.send_plan(now, address(tape.byte()), 100)),
         _ => client.release(now),
-    });
-}
-
-/// A TURN server keeps its promises, whatever clients and peers say.
-pub fn turn_server(data: &[u8]) {
-    let mut life = Life::new(a_server(), data, long_term_keys(), USER);
-    life.run(|server, now, tape| {
-        if tape.byte() == 0 {
-            server.close(now);
-        }
     });
 }
 

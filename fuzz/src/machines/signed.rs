@@ -68,6 +68,7 @@ fn to_server(data: &[u8]) {
         Method::CHANNEL_BIND,
         Method::BINDING,
         Method::CONNECT,
+        Method::CONNECTION_BIND,
     ];
     while !life.tape.is_empty() {
         let nonce = life.nonce.clone();
@@ -168,7 +169,7 @@ impl<M: Machine> Life<'_, M> {
 }
 
 /// Attributes of any type and any value, mostly of types that somebody reads.
-fn attributes<'b>(tape: &mut Tape<'_>, builder: Builder<'b>) -> Builder<'b> {
+pub(crate) fn attributes<'b>(tape: &mut Tape<'_>, builder: Builder<'b>) -> Builder<'b> {
     let mut builder = builder;
     for _ in 0..tape.byte() % 10 {
         let kind = match tape.byte() {
@@ -183,7 +184,7 @@ fn attributes<'b>(tape: &mut Tape<'_>, builder: Builder<'b>) -> Builder<'b> {
 }
 
 /// What agents, clients and servers look for.
-const READ: [u16; 27] = [
+const READ: [u16; 30] = [
     Priority::TYPE,
     UseCandidate::TYPE,
     IceControlled::TYPE,
@@ -211,4 +212,7 @@ const READ: [u16; 27] = [
     Realm::TYPE,
     PasswordAlgorithms::TYPE,
     Username::TYPE,
+    MobilityTicket::TYPE,
+    ConnectionId::TYPE,
+    TransmitCounter::TYPE,
 ];
