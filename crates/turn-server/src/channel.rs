@@ -6,7 +6,7 @@
 //!                          └──┘ ChannelBind of the same number and peer
 //! ```
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -18,15 +18,19 @@ use crate::answer::{Body, Refusal};
 use crate::own::Own;
 
 /// The channels of one allocation. One that has ended counts for nothing, and is forgotten when another comes.
+///
+/// Both lists are sorted by their first: a packet finds its channel in one place of memory, which counts among many
+/// allocations.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    by_number: BTreeMap<ChannelNumber, Binding>,
+    by_number: Vec<Binding>,
     /// The same bindings, by the other end.
-    by_peer: BTreeMap<SocketAddr, ChannelNumber>,
+    by_peer: Vec<(SocketAddr, ChannelNumber)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Binding {
+    number: ChannelNumber,
     peer: SocketAddr,
     until: Instant,
 }
@@ -34,13 +38,23 @@ struct Binding {
 impl Channels {
     /// The peer of a channel that is bound.
     pub(crate) fn peer(&self, now: Instant, number: ChannelNumber) -> Option<SocketAddr> {
-        self.by_number.get(&number).filter(|binding| now < binding.until).map(|binding| binding.peer)
+        self.find(number).filter(|binding| now < binding.until).map(|binding| binding.peer)
     }
 
     /// The channel that is bound to a peer.
     pub(crate) fn number(&self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
-        let number = *self.by_peer.get(&peer)?;
+        let number = self.find_peer(peer)?;
         self.peer(now, number).map(|_| number)
+    }
+
+    fn find(&self, number: ChannelNumber) -> Option<&Binding> {
+        let place = self.by_number.binary_search_by_key(&number, |binding| binding.number).ok()?;
+        self.by_number.get(place)
+    }
+
+    fn find_peer(&self, peer: SocketAddr) -> Option<ChannelNumber> {
+        let place = self.by_peer.binary_search_by_key(&peer, |(peer, _)| *peer).ok()?;
+        self.by_peer.get(place).map(|(_, number)| *number)
     }
 
     /// Those of peers of this family are gone.
@@ -54,23 +68,30 @@ impl Channels {
 
     fn retain(&mut self, keep: impl Fn(&Binding) -> bool) {
         let Self { by_number, by_peer } = self;
-        by_number.retain(|_, binding| keep(binding));
-        by_peer.retain(|_, number| by_number.contains_key(number));
+        by_number.retain(&keep);
+        by_peer
+            .retain(|(_, number)| by_number.binary_search_by_key(number, |binding| binding.number).is_ok());
     }
 
     /// Whether each end is free, or bound to the other.
     fn can_bind(&self, number: ChannelNumber, peer: SocketAddr) -> bool {
-        self.by_number.get(&number).is_none_or(|binding| binding.peer == peer)
-            && self.by_peer.get(&peer).is_none_or(|bound| *bound == number)
+        self.find(number).is_none_or(|binding| binding.peer == peer)
+            && self.find_peer(peer).is_none_or(|bound| bound == number)
     }
 
     fn has_room(&self, number: ChannelNumber, limit: usize) -> bool {
-        self.by_number.contains_key(&number) || self.by_number.len() < limit
+        self.find(number).is_some() || self.by_number.len() < limit
     }
 
     fn bind(&mut self, now: Instant, number: ChannelNumber, peer: SocketAddr) {
-        self.by_number.insert(number, Binding { peer, until: now + LIFETIME });
-        self.by_peer.insert(peer, number);
+        let binding = Binding { number, peer, until: now + LIFETIME };
+        match self.by_number.binary_search_by_key(&number, |binding| binding.number) {
+            Ok(place) => self.by_number.get_mut(place).into_iter().for_each(|bound| *bound = binding),
+            Err(place) => self.by_number.insert(place, binding),
+        }
+        if let Err(place) = self.by_peer.binary_search_by_key(&peer, |(peer, _)| *peer) {
+            self.by_peer.insert(place, (peer, number));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use floe_stun::attribute::UserHash;
 use floe_stun::credentials::{Credentials, Who};
-use floe_stun::{Instant, Message, SocketId};
+use floe_stun::{Instant, Message};
 
 use crate::Event;
 use crate::allocation::FiveTuple;
@@ -42,11 +42,6 @@ struct Held {
 }
 
 impl Lookups {
-    /// Whoever asked there can be answered no more.
-    pub(crate) fn forget(&mut self, listener: SocketId) {
-        self.held.retain(|_, held| held.from.listener != listener);
-    }
-
     pub(crate) fn forget_all(&mut self) {
         self.held.clear();
     }
@@ -89,7 +84,7 @@ impl Server {
         }
         let Some(Held { from, request, since }) = self.lookups.held.remove(&lookup) else { return };
         let is_late = since + PATIENCE <= self.now;
-        if is_late || self.closed || !self.own.hears(from.listener) {
+        if is_late || !self.own.hears(from.listener) {
             return;
         }
         if let Ok(message) = Message::decode(&request)

@@ -1,6 +1,5 @@
 //! Who may send in: IP addresses with an end (RFC 8656 §9, §10).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -11,31 +10,41 @@ use floe_stun::{Authenticated, Instant, Message};
 use crate::allocation::{Allocation, Terms};
 use crate::answer::{Body, Refusal};
 
-/// The permissions of one allocation. One that has ended counts for nothing, and is forgotten when another comes.
+/// The permissions of one allocation, sorted. One that has ended counts for nothing, and is forgotten when another comes.
 #[derive(Debug, Default)]
-pub(crate) struct Permissions(BTreeMap<IpAddr, Instant>);
+pub(crate) struct Permissions(Vec<(IpAddr, Instant)>);
 
 impl Permissions {
     /// Installs or refreshes all of these, or none if they do not fit the limit.
     pub(crate) fn install(&mut self, now: Instant, peers: &[IpAddr], limit: usize) -> Result<(), Refusal> {
-        self.0.retain(|_, until| now < *until);
-        let mut new: Vec<_> = peers.iter().filter(|peer| !self.0.contains_key(*peer)).collect();
+        self.0.retain(|(_, until)| now < *until);
+        let mut new: Vec<_> = peers.iter().filter(|peer| self.find(**peer).is_err()).collect();
         new.sort_unstable();
         new.dedup();
         if self.0.len() + new.len() > limit {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         }
-        self.0.extend(peers.iter().map(|peer| (*peer, now + LIFETIME)));
+        self.0.retain(|(peer, _)| !peers.contains(peer));
+        for peer in peers {
+            if let Err(place) = self.find(*peer) {
+                self.0.insert(place, (*peer, now + LIFETIME));
+            }
+        }
         Ok(())
     }
 
     /// Those of this family are gone.
     pub(crate) fn forget(&mut self, family: Family) {
-        self.0.retain(|peer, _| Family::of(*peer) != family);
+        self.0.retain(|(peer, _)| Family::of(*peer) != family);
     }
 
     pub(crate) fn allow(&self, now: Instant, peer: IpAddr) -> bool {
-        self.0.get(&peer).is_some_and(|until| now < *until)
+        let found = self.find(peer).ok().and_then(|place| self.0.get(place));
+        found.is_some_and(|(_, until)| now < *until)
+    }
+
+    fn find(&self, peer: IpAddr) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&peer, |(peer, _)| *peer)
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Server {
     software: Option<String>,
     pub(crate) own: Own,
     pub(crate) behaviour: Behaviour,
-    pub(crate) closed: bool,
+    closed: bool,
     /// Where new clients are sent, once there are to be none here any more.
     pub(crate) drained_to: Option<Vec<(AlternateServer, Option<String>)>>,
     pub(crate) asks_host: bool,
@@ -268,7 +268,6 @@ impl Server {
             return false;
         }
         self.behaviour.remove(socket);
-        self.lookups.forget(socket);
         for id in self.allocations.of_listener(socket) {
             self.handle_client_gone(id, socket);
         }

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use floe_stun::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, Attribute, DontFragment, EvenPort, Family, Lifetime,
+    AdditionalAddressFamily, AddressErrorCode, Attribute, DontFragment, EvenPort, Family, Lifetime, Padding,
     RequestedAddressFamily, RequestedTransport, ReservationToken, UnknownAttributes, XorMappedAddress,
 };
 use floe_stun::{Builder, Failure, Input, Message, Method, Received, RequestId, SocketId};
@@ -537,4 +537,18 @@ fn a_relay_behind_a_nat_tells_the_address_that_the_world_knows() {
     assert_eq!(relayed(&answer.bytes), std::net::SocketAddr::new(external, bind.port()));
     // What listens beside the relay has the address of the world too.
     assert_eq!(alice.bind(&mut world, 0x4000, "198.51.100.9:22"), 403);
+}
+
+/// TURNS-7.2-3
+#[test]
+fn a_transport_that_cannot_be_read_is_a_bad_request() {
+    let mut world = World::new();
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    for bent in [&[][..], &[17], &[17, 0, 0, 0, 0]] {
+        let answer = alice.code_of(&mut world, Method::ALLOCATE, |b| {
+            b.attribute_as(RequestedTransport::TYPE, &Padding(bent))
+        });
+        assert_eq!(answer, 400, "{bent:?}");
+    }
 }

@@ -252,3 +252,18 @@ fn either_socket_that_is_gone_takes_the_other_along() {
         assert!(world.server.is_idle());
     }
 }
+
+#[test]
+fn the_permissions_of_a_family_that_is_deleted_make_room() {
+    let mut limits = Limits::default();
+    limits.permissions = 2;
+    let mut world = World::with(config().with_limits(limits));
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    assert_eq!(alice.code_of(&mut world, Method::ALLOCATE, both), 0);
+    assert_eq!(alice.permit(&mut world, &[V4_PEER, V6_PEER]), 0);
+    assert_eq!(alice.permit(&mut world, &["198.51.100.8:0"]), 508);
+    assert_eq!(refresh(&mut world, &mut alice, Family::Ipv6, 0), 0);
+    assert_eq!(alice.permit(&mut world, &["198.51.100.8:0"]), 0);
+    app(alice.send(&mut world, V4_PEER, b"x"));
+}

@@ -430,6 +430,25 @@ fn a_new_stream_that_ends_leaves_the_client_where_it_was() {
 }
 
 #[test]
+fn a_client_whose_both_streams_end_has_not_moved() {
+    let mut world = World::new();
+    let mut old = Client::alice();
+    world.accept(&mut old);
+    let (old, _, first) = allocate(&mut world, old);
+    let mut new = Client { address: addr("192.0.2.77:1"), ..Client::alice() };
+    world.accept(&mut new);
+    new.challenge(&mut world);
+    let second = come_along(&mut world, &mut new, &first).1.unwrap();
+    for socket in [new.socket, old.socket] {
+        assert_eq!(world.input(Input::Closed { socket }), Received::Consumed);
+    }
+    assert!(!world.events.iter().any(|event| matches!(event, Event::Moved { .. })));
+    let mut again = at(&mut world, 2);
+    assert_eq!(come_along(&mut world, &mut again, &second).0, 0);
+    assert!(matches!(world.events.last(), Some(Event::Moved { from, .. }) if *from == old.address));
+}
+
+#[test]
 fn a_client_of_tcp_peers_moves_when_its_stream_ends() {
     let mut world = World::new();
     let mut alice = Client::alice();

@@ -3,10 +3,12 @@
 mod support;
 
 use floe_stun::attribute::{
-    ChannelNumberAttribute, Data, DontFragment, Family, IcmpAttribute, RequestedAddressFamily,
-    RequestedTransport, XorPeerAddress,
+    AdditionalAddressFamily, ChannelNumberAttribute, Data, DontFragment, Family, IcmpAttribute,
+    RequestedAddressFamily, RequestedTransport, XorPeerAddress,
 };
-use floe_stun::{Builder, Class, Dropped, Icmp, Input, Message, Method, Received, SocketId, TransactionId};
+use floe_stun::{
+    Builder, Class, Dropped, Icmp, Input, Machine, Message, Method, Received, SocketId, TransactionId,
+};
 use floe_turn_server::{Event, Limits, PeerPolicy};
 use support::{Client, Scheme, Sent, V4, World, addr, app, code, config, secs};
 
@@ -547,4 +549,60 @@ fn a_user_has_the_bandwidth_that_is_granted_and_others_have_theirs() {
         passed + 1,
         "what is dropped does not count"
     );
+}
+
+/// TURNS-7.2-4, TURNS-11.2-3, TURNS-14-1
+#[test]
+fn a_host_that_can_forbid_fragments_is_told_where_a_client_asks_for_it() {
+    let mut config = config();
+    config.dont_fragment = true;
+    let mut world = World::with(config);
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    let asked = alice.code_of(&mut world, Method::ALLOCATE, |b| {
+        b.attribute(&RequestedTransport::UDP).attribute(&DontFragment)
+    });
+    assert_eq!(asked, 0);
+    assert_eq!(alice.permit(&mut world, &["198.51.100.7:0"]), 0);
+    for forbids in [true, false] {
+        let mut buf = [0; 256];
+        let data = Builder::new(&mut buf, Class::Indication, Method::SEND, [1; 12].into())
+            .attribute(&XorPeerAddress(addr("198.51.100.7:7")))
+            .attribute(&Data(b"x"))
+            .maybe(forbids.then_some(&DontFragment))
+            .finish()
+            .unwrap();
+        let input = Input::Datagram { socket: alice.socket, from: alice.address, data };
+        let judged = world.server.handle_input(world.now, input);
+        assert!(matches!(judged, Received::App(forward) if forward.plan.forbids_fragments() == forbids));
+    }
+}
+
+/// TURNS-11.5-1
+#[test]
+fn icmp_errors_have_the_numbers_of_their_family() {
+    let mut world = World::new();
+    let mut alice = Client::alice();
+    alice.challenge(&mut world);
+    let both = AdditionalAddressFamily(Family::Ipv6);
+    let asked = alice
+        .code_of(&mut world, Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP).attribute(&both));
+    assert_eq!(asked, 0);
+    let (v4, v6) = ("198.51.100.7:7", "[2001:db8:7::7]:7");
+    assert_eq!(alice.permit(&mut world, &[v4, v6]), 0);
+    let first = world.relay_of(&alice);
+    let second = SocketId(first.0 + 1);
+    for (socket, peer, what, kind, code, data) in [
+        (first, v4, Icmp::Unreachable, 3, 3, 0),
+        (first, v4, Icmp::TooBig { mtu: Some(1400) }, 3, 4, 1400),
+        (second, v6, Icmp::Unreachable, 1, 4, 0),
+        (second, v6, Icmp::TooBig { mtu: Some(1280) }, 2, 0, 1280),
+    ] {
+        let told = world.input(Input::Icmp { socket, to: addr(peer), what });
+        assert_eq!(told, Received::Consumed);
+        let sent = world.take_sent(alice.address).pop().unwrap();
+        let told = Message::decode(&sent.bytes).unwrap();
+        assert_eq!(told.find(), Some(XorPeerAddress(addr(peer))));
+        assert_eq!(told.find(), Some(IcmpAttribute { kind, code, data }));
+    }
 }
