@@ -204,3 +204,22 @@ impl Accounts {
 
 /// Guests without an allocation that are kept in any case.
 const SPARE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_is_what_is_left_of_a_name_without_its_time() {
+        for (name, expected) in [
+            ("1800000000:alice", "alice"),
+            ("alice:1800000000", "alice"),
+            ("1800000000:1", "1"),
+            ("1800000000:", ""),
+            (":1800000000", ""),
+            ("1800000000", ""),
+        ] {
+            assert_eq!(owner(name), expected, "{name}");
+        }
+    }
+}

@@ -56,7 +56,19 @@
 //! assert_eq!(answers, 1);
 //! ```
 //!
-//! # Two addresses
+//! # More than one relayed address
+//!
+//! A client may ask for an IPv4 and an IPv6 address at once (ADDITIONAL-ADDRESS-FAMILY): one allocation has both, each with
+//! its own time, permissions and channels. It may ask for an even port and have the next one kept for another allocation
+//! of the same user (EVEN-PORT, RESERVATION-TOKEN). Where one of two families is not to be had, it gets the other and hears why.
+//!
+//! # Clients that move
+//!
+//! A client that asks for a ticket may come back from another address and go on with its allocation (RFC 8016): the old
+//! address serves until data comes from the new one, which is told by [`Event::Moved`]. If its stream ends, the allocation
+//! stays until its time is up.
+//!
+//! # Two addresses of the server
 //!
 //! A server with two IP addresses can help its clients to find out how their NATs map and filter (RFC 5780): the host
 //! lets it listen on the four corners of an [`AddressPair`], and calls [`Server::serve_discovery`].
