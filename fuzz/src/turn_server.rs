@@ -114,7 +114,9 @@ impl<'d> Life<'d> {
         let (socket, from) = self.client();
         let data = self.tape.slice();
         let _ = self.server.handle_input(self.now, Input::Datagram { socket, from, data });
-        self.unanswered.extend(Message::decode(data).map(|message| (message.id(), 1)));
+        if let Ok(message) = Message::decode(data) {
+            *self.unanswered.entry(message.id()).or_default() += 1;
+        }
     }
 
     /// A request with the right names and seal; what else stands in it is the fuzzer's.
@@ -176,6 +178,9 @@ impl<'d> Life<'d> {
     }
 
     fn nonce(&mut self, socket: SocketId, from: SocketAddr) -> String {
+        // What is due comes before the challenge.
+        let _ = self.server.handle_input(self.now, Input::Timeout);
+        self.drain();
         let mut buf = [0; MAX_TRANSMIT];
         let bare = Builder::new(&mut buf, Class::Request, Method::ALLOCATE, [0xFF; 12].into())
             .attribute(&RequestedTransport::UDP)

@@ -4,9 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Allocations at a time; one more is answered with 508.
+    /// Allocations at a time; one more is answered with 508. A port that is kept for another allocation counts as one, and so
+    /// does a socket or connection that the host has not opened yet and nobody waits for any more.
     pub allocations: usize,
-    /// Allocations of one user at a time; one more is answered with 486.
+    /// The same of one user; one more is answered with 486.
     pub allocations_per_user: usize,
     /// Permissions of one allocation at a time; one more is answered with 508.
     pub permissions: usize,
