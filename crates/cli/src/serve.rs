@@ -226,6 +226,9 @@ fn config_of(settings: &Settings, listen: &[SocketAddr]) -> Config {
         config.max_lifetime = Duration::from_secs(seconds);
         config.default_lifetime = config.default_lifetime.min(config.max_lifetime);
     }
+    if let Some(seconds) = settings.nonce_lifetime {
+        config.nonce_lifetime = Duration::from_secs(seconds);
+    }
     config.mobility = !settings.no_mobility && settings.workers.unwrap_or(1) <= 1;
     config.tcp = !settings.no_tcp_relay;
     for user in &settings.user {

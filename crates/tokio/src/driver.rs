@@ -159,9 +159,6 @@ impl<M: Machine, A: App<M>> Driver<M, A> {
             arrivals: FuturesUnordered::new(),
             work: JoinSet::new(),
         };
-        for source in shared.lock().sockets.sources() {
-            world.listen(source);
-        }
         Self { shared, batch: Batch::new(), world }
     }
 
@@ -190,6 +187,9 @@ impl<M: Machine, A: App<M>> Driver<M, A> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let until = self.world.carry_out(&mut state);
+        for source in state.sockets.take_new() {
+            self.world.listen(source);
+        }
         match (until, state.end) {
             (None, Some(_)) => Next::End,
             (_, Some(end)) if end <= self.world.clock.now() => Next::End,
@@ -284,7 +284,6 @@ impl<M: Machine, A: App<M>> Driver<M, A> {
         let (mut state, transport) = (self.shared.lock(), opened.transport);
         let stream = state.sockets.add_stream(opened);
         self.world.app.on_client(&mut state.machine, stream.id(), transport);
-        self.world.listen(Source::Stream(stream));
     }
 
     fn conclude(&mut self, done: Done) {
@@ -303,7 +302,6 @@ impl<M: Machine, A: App<M>> Driver<M, A> {
                 let stream = state.sockets.add_stream(opened);
                 let input = Input::Opened { request, socket: stream.id(), local };
                 self.world.handle(&mut state.machine, input);
-                self.world.listen(Source::Stream(stream));
             }
             Done::Connected(request, Err(failure)) => {
                 let why = failure.why;
@@ -409,9 +407,6 @@ impl<A> World<A> {
                     Err(why) => Input::Failed { request, why: judge_bind(why) },
                 };
                 self.handle(&mut state.machine, input);
-                if let Ok(socket) = bound {
-                    self.listen(Source::Udp(socket));
-                }
             }
             Need::Stream { request, to, transport, server_name } => {
                 let (target, tls) = (Target { to, transport, server_name }, state.sockets.tls.clone());
@@ -424,9 +419,6 @@ impl<A> World<A> {
                     Err(why) => Input::Failed { request, why: judge_bind(why) },
                 };
                 self.handle(&mut state.machine, input);
-                if let Ok(listener) = bound {
-                    self.listen(Source::Listener(listener));
-                }
             }
             Need::Connect { request, bind, to } => {
                 self.work.spawn(async move { Done::PeerReached(request, open_peer(bind, to).await) });

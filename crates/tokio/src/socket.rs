@@ -514,7 +514,8 @@ mod tests {
     #[tokio::test]
     async fn an_icmp_error_names_the_address_it_is_about() {
         let mut sockets = Sockets::default();
-        let (socket, dead) = (loopback(&mut sockets), loopback(&mut sockets));
+        // An address that no other test uses, lest somebody has the port by then.
+        let (socket, dead) = (loopback(&mut sockets), sockets.bind("127.84.2.1:0".parse().unwrap()).unwrap());
         let to = dead.local();
         sockets.close(dead.id());
         drop(dead);

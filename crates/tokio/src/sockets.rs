@@ -20,6 +20,8 @@ use crate::tls::Tls;
 pub(crate) struct Sockets {
     open: BTreeMap<SocketId, Flow>,
     next: u32,
+    /// What the driver has not heard of yet.
+    new: Vec<Source>,
     /// Whom to trust; the system's authorities if it was not said.
     pub(crate) tls: Option<Tls>,
     failures: VecDeque<ConnectError>,
@@ -92,6 +94,17 @@ pub(crate) enum Source {
     Listener(Arc<Listener>),
 }
 
+impl Source {
+    /// A stream is not: what was sent on it is written first.
+    fn is_over_when_closed(&self, id: SocketId) -> bool {
+        match self {
+            Self::Udp(socket) => socket.id() == id,
+            Self::Listener(listener) => listener.id() == id,
+            Self::Stream(_) => false,
+        }
+    }
+}
+
 impl Sockets {
     /// Binds a UDP socket.
     pub(crate) fn bind(&mut self, address: SocketAddr) -> io::Result<Arc<Socket>> {
@@ -101,6 +114,7 @@ impl Sockets {
     /// The same, and with `shared` others may bind the address too.
     pub(crate) fn bind_shared(&mut self, address: SocketAddr, shared: bool) -> io::Result<Arc<Socket>> {
         let socket = Arc::new(Socket::bind(SocketId(self.next), address, shared)?);
+        self.new.push(Source::Udp(Arc::clone(&socket)));
         self.name(Flow::Udp(Arc::clone(&socket)));
         Ok(socket)
     }
@@ -121,6 +135,7 @@ impl Sockets {
         shared: bool,
     ) -> io::Result<Arc<Listener>> {
         let listener = Arc::new(Listener::bind(SocketId(self.next), address, audience, seats, shared)?);
+        self.new.push(Source::Listener(Arc::clone(&listener)));
         self.name(Flow::Listener(Arc::clone(&listener)));
         Ok(listener)
     }
@@ -128,6 +143,7 @@ impl Sockets {
     /// Takes in a stream that is to be cut into frames.
     pub(crate) fn add_stream(&mut self, opened: Opened) -> Arc<Stream> {
         let stream = Stream::new(SocketId(self.next), opened);
+        self.new.push(Source::Stream(Arc::clone(&stream)));
         self.name(Flow::Stream(Arc::clone(&stream), Unread::new()));
         stream
     }
@@ -175,13 +191,9 @@ impl Sockets {
         })
     }
 
-    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
-        self.open.values().filter_map(|flow| match flow {
-            Flow::Udp(socket) => Some(Source::Udp(Arc::clone(socket))),
-            Flow::Stream(stream, _) => Some(Source::Stream(Arc::clone(stream))),
-            Flow::Listener(listener) => Some(Source::Listener(Arc::clone(listener))),
-            Flow::Held(_) | Flow::Joined(_) => None,
-        })
+    /// What has been opened since it was last asked, to be listened to.
+    pub(crate) fn take_new(&mut self) -> Vec<Source> {
+        std::mem::take(&mut self.new)
     }
 
     /// Lends what a stream has read, to be given back by [`Self::check_in`]. None if it is no stream that is cut.
@@ -238,6 +250,7 @@ impl Sockets {
     }
 
     pub(crate) fn close(&mut self, id: SocketId) {
+        self.new.retain(|source| !source.is_over_when_closed(id));
         match self.open.remove(&id) {
             Some(Flow::Udp(socket)) => socket.close(),
             Some(Flow::Stream(stream, _)) => stream.close(),

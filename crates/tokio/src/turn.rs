@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::connect::{ConnectError, Target};
-use crate::driver::{App, Driver, Shared};
+use crate::driver::{App, Driver, Shared, State};
 use crate::entropy;
 use crate::error::BindError;
 use crate::inbox::{self, Inbox, Outbox};
@@ -238,6 +238,45 @@ impl TurnClient {
         self.inbox.overflows()
     }
 
+    /// Refreshes the allocation now. [`Event::Confirmed`] says that the server still holds it; else it is lost, which is an
+    /// event too.
+    pub fn check(&self) {
+        self.shared.command(|now, state| state.machine.check(now));
+    }
+
+    /// Whether the server has given a ticket (RFC 8016; see [`Config::mobility`]).
+    #[must_use]
+    pub fn has_ticket(&self) -> bool {
+        self.shared.look(Client::has_ticket)
+    }
+
+    /// Goes to another socket, or another stream to the server: the one before may be of an address that this machine no
+    /// longer has. With a ticket of the server the allocation comes along, which [`Event::Moved`] tells (RFC 8016; see
+    /// [`Config::mobility`]); else it is asked for anew.
+    ///
+    /// # Errors
+    ///
+    /// When this machine gives no socket, or the server cannot be reached; then all stays as it was.
+    pub async fn rebind(&self) -> Result<(), TurnError> {
+        let (server, transport, server_name) = self.shared.look(|client| {
+            (client.server(), client.transport(), client.server_name().map(ToOwned::to_owned))
+        });
+        if transport == Transport::Udp {
+            return self.shared.command(|now, state| {
+                let id = open_socket(&mut state.sockets, server)?;
+                change_over(now, state, id);
+                Ok(())
+            });
+        }
+        let tls = self.shared.look_at_sockets(|sockets| sockets.tls.clone());
+        let opened = Target { to: server, transport, server_name }.open(tls).await?;
+        self.shared.command(|now, state| {
+            let id = state.sockets.add_stream(opened).id();
+            change_over(now, state, id);
+        });
+        Ok(())
+    }
+
     /// Gives the allocation back and waits until the server has confirmed that, though not for one that does not answer.
     pub async fn release(&self) {
         self.begin_release();
@@ -350,14 +389,25 @@ impl TurnBuilder {
 async fn open(sockets: &mut Sockets, config: &Config) -> Result<SocketId, TurnError> {
     let Config { server, transport, server_name, .. } = config;
     if *transport == Transport::Udp {
-        let source = source_towards(*server).map_err(|why| TurnError::NoRoute { server: *server, why })?;
-        let address = SocketAddr::new(source, 0);
-        let socket = sockets.bind(address).map_err(|why| BindError::Socket { address, why })?;
-        return Ok(socket.id());
+        return open_socket(sockets, *server);
     }
     let target = Target { to: *server, transport: *transport, server_name: server_name.clone() };
     let opened = target.open(sockets.tls.clone()).await?;
     Ok(sockets.add_stream(opened).id())
+}
+
+fn open_socket(sockets: &mut Sockets, server: SocketAddr) -> Result<SocketId, TurnError> {
+    let source = source_towards(server).map_err(|why| TurnError::NoRoute { server, why })?;
+    let address = SocketAddr::new(source, 0);
+    let socket = sockets.bind(address).map_err(|why| BindError::Socket { address, why })?;
+    Ok(socket.id())
+}
+
+/// What comes on the socket before is for nobody any more.
+fn change_over(now: Instant, state: &mut State<Client>, to: SocketId) {
+    let before = state.machine.socket();
+    state.machine.move_to(now, to);
+    state.sockets.close(before);
 }
 
 /// What a [`TurnClient`] reports, in order: what becomes of the allocation and of its peers.

@@ -11,6 +11,7 @@ mod host;
 mod interop;
 mod licences;
 mod no_std;
+mod relay;
 mod step;
 mod tshark;
 
@@ -70,6 +71,11 @@ const STEPS: &[Step] = &[
     },
     Step { name: "fuzz", purpose: "every fuzz target holds for 10 seconds", run: fuzz::check },
     Step { name: "tshark", purpose: "tshark and floe decode see the same in every field", run: tshark::run },
+    Step {
+        name: "relay",
+        purpose: "our TURN client and server, and those of coturn, relay for each other",
+        run: relay::run,
+    },
     Step { name: "interop", purpose: "floe, coturn and aioice understand each other", run: interop::run },
 ];
 

@@ -80,6 +80,9 @@ pub(crate) struct Settings {
     /// The longest time in seconds that an allocation lives without a refresh; 3600 by default.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_lifetime: Option<u64>,
+    /// How long in seconds a client may use a challenge; 3600 by default, which is the most.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) nonce_lifetime: Option<u64>,
     /// Do not let clients take their allocation along to another address (RFC 8016).
     #[arg(long)]
     pub(crate) no_mobility: bool,
@@ -141,6 +144,7 @@ impl Settings {
             max_bytes: self.max_bytes.or(file.max_bytes),
             max_bytes_per_user: self.max_bytes_per_user.or(file.max_bytes_per_user),
             max_lifetime: self.max_lifetime.or(file.max_lifetime),
+            nonce_lifetime: self.nonce_lifetime.or(file.nonce_lifetime),
             no_mobility: self.no_mobility || file.no_mobility,
             no_tcp_relay: self.no_tcp_relay || file.no_tcp_relay,
             workers: self.workers.or(file.workers),
