@@ -48,6 +48,10 @@ pub(crate) enum Failure {
     NoBehaviour { server: SocketAddr, why: String },
     #[error("asked {servers}, and nobody told our address; see above for the reasons")]
     NobodyAnswered { servers: String },
+    #[error("no data came through the relay of {servers}; see above for the reasons")]
+    NotCarried { servers: String },
+    #[error("{uri} names no relay: give a URI that begins with turn: or turns:")]
+    NoRelayUri { uri: String },
     #[error("{failed} of {all} servers gave nothing; see above for the reasons")]
     ServersFailed { failed: usize, all: usize },
     #[error("could not send: {0}")]
@@ -112,6 +116,7 @@ impl Failure {
                 | Self::NoPrimary { .. }
                 | Self::Bind(BindError::Alternate(_))
                 | Self::NoTurnServer
+                | Self::NoRelayUri { .. }
         )
     }
 }

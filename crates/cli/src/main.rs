@@ -14,8 +14,10 @@ mod serve;
 mod servers;
 mod signals;
 mod stun;
+mod turn;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,6 +54,11 @@ enum Command {
     Stun(Stun),
     /// Find out what the NAT in front of this machine does (RFC 5780), and what that means.
     Nat(Nat),
+    /// Try all that a TURN server does, over each transport and for each address family.
+    ///
+    /// Peers are our own: a second allocation on the same server, and a socket of this machine where the server can reach
+    /// it. Exit code 0 says that each server carried data there and back. docs/turn.md tells every field of --json.
+    Turn(Turn),
     /// Be a STUN and TURN server until Ctrl-C.
     Serve(Box<Serve>),
     /// Connect to another machine: by descriptions that people paste, or by JSON lines.
@@ -130,6 +137,53 @@ struct Nat {
     /// Also measure how long an unused binding lives; takes a quarter of an hour or more.
     #[arg(long)]
     lifetime: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Turn {
+    /// Servers, such as turn:example.org, turn:192.0.2.1:3478?transport=tcp or turns:example.org.
+    #[arg(value_name = "URI", value_parser = servers::parse_uri, required = true)]
+    uris: Vec<Uri>,
+    /// User name.
+    #[arg(
+        long,
+        visible_alias = "username",
+        value_name = "NAME",
+        env = "FLOE_TURN_USER",
+        hide_env_values = true
+    )]
+    user: Option<String>,
+    /// Password. In the environment it is hidden from other users of this machine.
+    #[arg(
+        long,
+        visible_alias = "credential",
+        value_name = "SECRET",
+        env = "FLOE_TURN_PASSWORD",
+        hide_env_values = true
+    )]
+    password: Option<String>,
+    /// The secret of a server that takes passwords for a limited time (coturn's use-auth-secret), of which a password for
+    /// an hour is made. Also FLOE_TURN_SECRET.
+    #[arg(long, value_name = "SECRET", env = "FLOE_TURN_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// Over TLS, trust the authorities or the certificate of this file, in PEM, and nobody else.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// An echo server for UDP, to be the peer instead of our own ones.
+    #[arg(long, value_name = "IP:PORT")]
+    peer: Option<SocketAddr>,
+    /// How long data is sent to see how much gets through; 0 leaves that out.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(..=3600))]
+    seconds: u64,
+    /// How much data is sent then, in bits a second; k, M and G may stand behind the number.
+    #[arg(long, value_name = "BITS", default_value = "10M", value_parser = turn::parse_rate)]
+    rate: u64,
+    /// Go to another socket while allocated, and look whether the peer still hears us (RFC 8016).
+    #[arg(long)]
+    mobility: bool,
     /// Print JSON lines.
     #[arg(long)]
     json: bool,
@@ -278,7 +332,8 @@ impl Command {
             Self::Demo(Demo { json })
             | Self::Gather(Gather { json, .. })
             | Self::Stun(Stun { json, .. })
-            | Self::Nat(Nat { json, .. }) => *json,
+            | Self::Nat(Nat { json, .. })
+            | Self::Turn(Turn { json, .. }) => *json,
             Self::Serve(serve) => serve.json,
             Self::Connect(Connect { json, how, .. }) => *json || how.stdio,
             // It has its own words for what went wrong.
@@ -293,6 +348,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Gather(options) => gather::run(options).await,
         Command::Stun(options) => stun::run(options).await,
         Command::Nat(options) => nat::run(options).await,
+        Command::Turn(options) => turn::run(options).await,
         Command::Serve(options) => serve::run(*options).await,
         Command::Connect(options) => connect::run(options).await,
         Command::Decode(options) => decode::run(&options),

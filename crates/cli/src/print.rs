@@ -8,6 +8,7 @@ pub(crate) mod nat;
 mod outlet;
 pub(crate) mod serve;
 pub(crate) mod stun;
+pub(crate) mod turn;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
