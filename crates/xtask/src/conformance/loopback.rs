@@ -75,20 +75,20 @@ fn cases(coturn: &Coturn, floe: &Floe, with_other: &Floe) -> anyhow::Result<[Cas
         places: only(over_tls(coturn.tls, "elsewhere.floe.test")?),
         expected: [U, U, U, MISNAMED, N, N, N, N, N, N, N, N, N],
     };
-    // No streams yet; strangers are told the mapped address and no more.
+    // Strangers are told the mapped address and no more.
     let of_floe = |floe: &Floe| -> anyhow::Result<Places> {
         let (udp, tcp) = (Place::Udp(floe.v4), Place::Tcp(vec![floe.v4]));
-        Ok([Ok(udp), udp6(floe.v6), Ok(tcp), Ok(over_tls(floe.v4, "localhost")?)])
+        Ok([Ok(udp), udp6(floe.v6), Ok(tcp), Ok(over_tls(floe.tls, coturn::NAME)?)])
     };
     let ours = Case {
         name: "floe serve",
         places: of_floe(floe)?,
-        expected: [P, floe.v6.map_or(U, |_| P), REFUSED, REFUSED, P, P, P, F, P, U, U, U, U],
+        expected: [P, floe.v6.map_or(U, |_| P), P, P, P, P, P, F, P, U, U, U, U],
     };
     let ours_with_other = Case {
         name: "floe serve --alternate",
         places: of_floe(with_other)?,
-        expected: [P, floe.v6.map_or(U, |_| P), REFUSED, REFUSED, P, P, P, F, P, P, P, U, U],
+        expected: [P, floe.v6.map_or(U, |_| P), P, P, P, P, P, F, P, P, P, U, U],
     };
     Ok([all, stream, misnamed, ours, ours_with_other])
 }
@@ -101,7 +101,6 @@ const U: &str = "unsupported";
 const N: &str = "no answer";
 /// FINGERPRINT for FINGERPRINT.
 const F: &str = "pass: answered with one";
-const REFUSED: &str = "unsupported: it refuses connections";
 const MISNAMED: &str = "fail: TLS failed: invalid peer certificate: certificate not valid for name";
 
 fn not_asked(why: &str) -> Verdict {
