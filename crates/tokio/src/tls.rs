@@ -94,7 +94,7 @@ impl Tls {
     }
 
     /// Trusts these authorities too: one certificate or more in PEM, or one in DER. A server's own certificate serves as
-    /// well if it is self-signed.
+    /// well if it is self-signed and does not say that it is an authority's (`basicConstraints=CA:FALSE`).
     ///
     /// # Errors
     ///

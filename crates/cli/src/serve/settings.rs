@@ -434,6 +434,20 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_it_tells_of_every_option() {
+        let page = include_str!("../../../../docs/serve.md");
+        let command = Settings::augment_args(clap::Command::new("serve"));
+        let options: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        assert!(options.len() > 25, "{options:?}");
+        for option in options {
+            assert!(page.contains(&format!("`--{option}")), "--{option} stands not in docs/serve.md");
+        }
+        let (_, file) = page.split_once("```toml\n").unwrap();
+        let (file, _) = file.split_once("```").unwrap();
+        assert_eq!(toml::from_str::<Settings>(file).unwrap().drain, Some(300));
+    }
+
+    #[test]
     fn what_is_wrong_in_a_file_is_told_without_what_stands_there() {
         for (text, told) in [
             ("realm = \"a\"\nuser = [\"hunter2\"]", "line 2: expected NAME:PASSWORD"),
