@@ -338,7 +338,7 @@ fn refusal(message: &Message<'_>) -> u16 {
     assert_eq!(relay::code(&answer), 0, "an allocation");
     assert_eq!(message.class(), Class::Request);
     let key = alice.key();
-    let (name, nonce) = (Username(alice.user), Nonce(&alice.nonce));
+    let (name, nonce) = (Username(&alice.user), Nonce(&alice.nonce));
     let mut buf = [0; 1024];
     // The id stays: the addresses are hidden behind it.
     let builder = Builder::new(&mut buf, Class::Request, message.method(), message.id());
