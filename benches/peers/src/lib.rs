@@ -5,12 +5,17 @@
 //! out is asked of it in the same way and noted beside its figures.
 
 mod contestant;
+#[allow(dead_code, reason = "the benches read more of it")]
+#[path = "../../floor/mod.rs"]
+mod floor;
 mod row;
 mod sdp;
 mod stun;
+mod turn;
 
 pub use contestant::{Absent, Contestant, Field};
 pub use row::Row;
+pub use turn::IN_PLACE;
 
 impl Field {
     /// All contestants of the rows that are wanted, judged; always in the same order.
@@ -19,6 +24,7 @@ impl Field {
         let rows: Vec<Row> = Row::ALL.into_iter().filter(|row| wants(*row)).collect();
         stun::enter(&mut field, &rows);
         sdp::enter(&mut field, &rows);
+        turn::enter(&mut field, &rows);
         field.contestants.sort_by_key(Contestant::row);
         field
     }

@@ -24,10 +24,16 @@ pub enum Row {
     WriteLarge,
     Parse50,
     Parse400,
+    WrapChannel,
+    UnwrapChannel,
+    WrapSend,
+    UnwrapData,
+    RelayOut,
+    RelayIn,
 }
 
 impl Row {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::ReadCheck,
         Self::VerifyCheck,
         Self::ReadSuccessV4,
@@ -47,6 +53,12 @@ impl Row {
         Self::WriteLarge,
         Self::Parse50,
         Self::Parse400,
+        Self::WrapChannel,
+        Self::UnwrapChannel,
+        Self::WrapSend,
+        Self::UnwrapData,
+        Self::RelayOut,
+        Self::RelayIn,
     ];
 
     /// Short, to be asked for on the command line.
@@ -71,6 +83,12 @@ impl Row {
             Self::WriteLarge => "sdp-write-large",
             Self::Parse50 => "sdp-parse-50",
             Self::Parse400 => "sdp-parse-400",
+            Self::WrapChannel => "turn-wrap-channel",
+            Self::UnwrapChannel => "turn-unwrap-channel",
+            Self::WrapSend => "turn-wrap-send",
+            Self::UnwrapData => "turn-unwrap-data",
+            Self::RelayOut => "turn-relay-out",
+            Self::RelayIn => "turn-relay-in",
         }
     }
 
@@ -113,6 +131,14 @@ impl Row {
             Self::WriteLarge => "write it again",
             Self::Parse50 => "growth: parse 50 such sections",
             Self::Parse400 => "growth: parse 400 such sections",
+            Self::WrapChannel => {
+                "a client's 1,200 bytes for a peer, as ChannelData; one after the other for many peers"
+            }
+            Self::UnwrapChannel => "1,200 bytes of a peer, out of ChannelData",
+            Self::WrapSend => "1,200 bytes for a peer, as a Send indication",
+            Self::UnwrapData => "1,200 bytes of a peer, out of a Data indication",
+            Self::RelayOut => "a server's ChannelData from a client to its peer, beside other allocations",
+            Self::RelayIn => "a datagram of a peer to a client, as ChannelData, beside other allocations",
         }
     }
 }

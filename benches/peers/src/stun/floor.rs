@@ -1,14 +1,11 @@
 //! The floor: the same work by hand, nothing but the work named. What `cargo bench --bench stun` has is shared
 //! with it.
 
-#[allow(dead_code, reason = "the benches read more of it")]
-#[path = "../../../floor/mod.rs"]
-mod by_hand;
-
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::{Codec, Eye, Facts};
 use crate::Row;
+use crate::floor as by_hand;
 
 pub(crate) struct Floor {
     key: by_hand::Key,

@@ -1,7 +1,7 @@
 //! The goals, and whether they are met.
 
 use comfy_table::Table;
-use floe_peers::Row;
+use floe_peers::{IN_PLACE, Row};
 use serde::Serialize;
 
 use crate::report::{Figures, Report, RowReport, ratio, table, time};
@@ -25,14 +25,15 @@ enum Wanted {
     /// Nanoseconds.
     Ns(f64),
     NsPerByte(f64),
-    Allocations(f64),
+    /// Of allocations, or of copies.
+    Count(f64),
 }
 
 impl Wanted {
     fn is_met(self, measured: f64) -> bool {
         match self {
             Self::Faster(least) => measured >= least,
-            Self::Within(most) | Self::Ns(most) | Self::NsPerByte(most) | Self::Allocations(most) => {
+            Self::Within(most) | Self::Ns(most) | Self::NsPerByte(most) | Self::Count(most) => {
                 measured <= most
             }
         }
@@ -44,7 +45,7 @@ impl Wanted {
             Self::Within(most) => format!("≤ {most} ×"),
             Self::Ns(most) => format!("≤ {most} ns"),
             Self::NsPerByte(most) => format!("≤ {most} ns a byte"),
-            Self::Allocations(most) => format!("≤ {most}"),
+            Self::Count(most) => format!("≤ {most}"),
         }
     }
 
@@ -53,7 +54,7 @@ impl Wanted {
             Self::Faster(_) | Self::Within(_) => ratio(measured),
             Self::Ns(_) => time(measured),
             Self::NsPerByte(_) => format!("{measured:.2}"),
-            Self::Allocations(_) => format!("{measured:.0}"),
+            Self::Count(_) => format!("{measured:.0}"),
         }
     }
 }
@@ -65,6 +66,7 @@ pub(crate) fn of(report: &Report) -> Vec<Goal> {
     goals.writing();
     goals.hostile();
     goals.descriptions();
+    goals.relaying();
     goals.goals
 }
 
@@ -144,6 +146,48 @@ impl Goals<'_> {
         self.allocations("D3", Row::WriteLarge, 1.0);
     }
 
+    fn relaying(&mut self) {
+        for (id, row, [proto, rtc]) in [
+            ("T1", Row::WrapChannel, [3.0, 24.0]),
+            ("T1", Row::UnwrapChannel, [2.5, 24.0]),
+            ("T2", Row::WrapSend, [2.5, 33.0]),
+            ("T2", Row::UnwrapData, [4.5, 21.0]),
+        ] {
+            self.faster_than(id, row, proto, "turn-client-proto");
+            self.faster_than(id, row, rtc, "rtc-turn");
+            self.allocations(id, row, 0.0);
+            self.copies(id, row);
+        }
+        for row in [Row::WrapChannel, Row::UnwrapChannel, Row::WrapSend, Row::UnwrapData] {
+            self.independent_of_number(row, ["floe-turn-client, 100 peers", "floe-turn-client, 128 peers"]);
+        }
+        for row in [Row::RelayOut, Row::RelayIn] {
+            self.independent_of_number(
+                row,
+                ["floe-turn-server, 100 allocations", "floe-turn-server, 10000 allocations"],
+            );
+            self.allocations("T4", row, 0.0);
+            self.copies("T4", row);
+        }
+    }
+
+    fn copies(&mut self, id: &'static str, row: Row) {
+        self.ours(id, row, "copies of the payload", Wanted::Count(0.0), |_, ours| {
+            if ours.notes.iter().any(|note| note == IN_PLACE) { 0.0 } else { 1.0 }
+        });
+    }
+
+    /// Of peers, channels or allocations.
+    fn independent_of_number(&mut self, row: Row, many: [&str; 2]) {
+        let Some(row) = self.report.row(row) else { return };
+        for figures in many.iter().filter_map(|many| row.named(many)) {
+            if let Some(over) = figures.over_ours {
+                let says = format!("{} of {}, over one", row.row, figures.name);
+                self.add("T4", says, Wanted::Within(1.5), over);
+            }
+        }
+    }
+
     fn growth(&mut self) {
         let per_byte = |row| {
             let row = self.report.row(row)?;
@@ -164,7 +208,7 @@ impl Goals<'_> {
         self.add(
             "D3",
             format!("{}, from values, allocations", row.row),
-            Wanted::Allocations(1.0),
+            Wanted::Count(1.0),
             ours.allocations as f64,
         );
     }
@@ -197,7 +241,7 @@ impl Goals<'_> {
     }
 
     fn allocations(&mut self, id: &'static str, row: Row, most: f64) {
-        self.ours(id, row, "allocations", Wanted::Allocations(most), |_, ours| ours.allocations as f64);
+        self.ours(id, row, "allocations", Wanted::Count(most), |_, ours| ours.allocations as f64);
     }
 
     fn ours(
