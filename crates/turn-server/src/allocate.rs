@@ -18,10 +18,10 @@ use floe_stun::attribute::{
     AdditionalAddressFamily, AlternateServer, Attribute, DontFragment, ErrorCode, EvenPort, Family, Lifetime,
     RequestedAddressFamily, RequestedTransport, ReservationToken,
 };
-use floe_stun::{Authenticated, Failure, Message, Need, RequestId, SocketId};
+use floe_stun::{Authenticated, Failure, Message, Need, RequestId, SocketId, Transport};
 
 use crate::Event;
-use crate::allocation::{Allocation, AllocationId, Beside, Opening, Relayed, Slot, Wish};
+use crate::allocation::{Allocation, AllocationId, Beside, FiveTuple, Opening, Relayed, Slot, Wish};
 use crate::answer::{Body, Refusal, Reply};
 use crate::auth::User;
 use crate::ports::Parity;
@@ -101,7 +101,7 @@ impl Server {
                 allocation => Ok(allocation.map(|allocation| allocation.success(self.now))),
             };
         }
-        if let Some(refusal) = self.send_elsewhere(reply.to.client) {
+        if let Some(refusal) = self.send_elsewhere(reply.to) {
             return Err(refusal);
         }
         if let Some(token) = request.get::<ReservationToken>() {
@@ -161,11 +161,15 @@ impl Server {
     }
 
     /// 300, or 508, where no new allocations are to be had.
-    fn send_elsewhere(&mut self, client: SocketAddr) -> Option<Refusal> {
+    /// A name is for clients that check it.
+    fn send_elsewhere(&mut self, client: FiveTuple) -> Option<Refusal> {
         let alternates = self.drained_to.as_ref()?;
+        let checks = self.own.transport(client.listener).is_some_and(Transport::is_secure);
         let fitting: Vec<_> = alternates
             .iter()
-            .filter(|(AlternateServer(address), _)| address.is_ipv4() == client.is_ipv4())
+            .filter(|(AlternateServer(address), domain)| {
+                address.is_ipv4() == client.client.is_ipv4() && domain.is_some() == checks
+            })
             .cloned()
             .collect();
         let place =

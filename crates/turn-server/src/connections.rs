@@ -169,7 +169,7 @@ impl Server {
         let request = self.next_request();
         let state = State::Connecting { request, reply: reply.clone() };
         self.connections.insert(&mut self.chance, Connection { allocation, peer, state });
-        self.outbox.push_back(Queued::Need(Need::Connect { request, bind, to: peer }));
+        self.outbox.push_back(Queued::Need(Need::Connect { request, bind, to: self.own.internal(peer) }));
         Ok(None)
     }
 
@@ -232,7 +232,7 @@ impl Server {
         peer: SocketAddr,
     ) -> Option<Result<(), Dropped>> {
         let allocation = self.allocations.any_of_socket(listener)?;
-        let peer = SocketAddr::new(peer.ip(), peer.port());
+        let peer = self.own.external(SocketAddr::new(peer.ip(), peer.port()));
         let verdict = self.admit_connection(allocation, peer);
         if let Ok(to) = verdict {
             let state = State::Waiting { socket, until: self.now + BIND_PATIENCE };

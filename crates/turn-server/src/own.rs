@@ -59,6 +59,12 @@ impl Own {
         SocketAddr::new(ip.copied().unwrap_or_else(|| local.ip()), local.port())
     }
 
+    /// Where the host reaches a peer: one that is relayed by this server too would else have to come back through the NAT.
+    pub(crate) fn internal(&self, peer: SocketAddr) -> SocketAddr {
+        let known = self.external.iter().find(|(_, external)| **external == peer.ip());
+        SocketAddr::new(known.map_or_else(|| peer.ip(), |(local, _)| *local), peer.port())
+    }
+
     /// The addresses of this family that relayed sockets are bound to.
     pub(crate) fn relays_of(&self, family: Family) -> Vec<IpAddr> {
         self.relays.iter().copied().filter(|ip| Family::of(*ip) == family).collect()

@@ -7,6 +7,7 @@ use floe_stun::{ChannelData, Dropped, Forward, Icmp, Message, SendPlan, SocketId
 
 use crate::Relayed;
 use crate::allocation::{Allocation, AllocationId, FiveTuple};
+use crate::own::Own;
 use crate::server::{Queued, Server};
 
 impl Server {
@@ -18,7 +19,7 @@ impl Server {
     ) -> Result<Forward<'p>, Dropped> {
         let (id, allocation) = self.allocations.live_of_client(tuple).ok_or(Dropped::NoAllocation)?;
         let peer = allocation.channels.peer(self.now, message.channel).ok_or(Dropped::UnknownChannel)?;
-        let plan = direct(allocation, peer, message.data)?;
+        let plan = direct(allocation, peer, &self.own, message.data)?;
         self.admit_to_peer(id, tuple, message.data)?;
         Ok(Forward::new(plan, message.data))
     }
@@ -44,7 +45,7 @@ impl Server {
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Err(Dropped::NoPermission);
         }
-        let plan = direct(allocation, peer, data)?;
+        let plan = direct(allocation, peer, &self.own, data)?;
         self.admit_to_peer(id, tuple, data)?;
         let whole = whole.and_then(|DontFragment| plan.dont_fragment());
         Ok(Forward::new(whole.unwrap_or(plan), data))
@@ -84,6 +85,7 @@ impl Server {
         if allocation.is_tcp {
             return Some(Err(Dropped::UnexpectedMethod));
         }
+        let peer = self.own.external(peer);
         if !allocation.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Some(Err(Dropped::NoPermission));
         }
@@ -116,7 +118,7 @@ impl Server {
         what: Icmp,
     ) -> Option<Result<(), Dropped>> {
         let (_, allocation) = self.allocations.of_socket(socket)?;
-        let tuple = allocation.client;
+        let (tuple, peer) = (allocation.client, self.own.external(peer));
         if !allocation.permissions.allow(self.now, peer.ip()) || !self.own.hears(tuple.listener) {
             return Some(Err(Dropped::NoPermission));
         }
@@ -130,12 +132,12 @@ impl Server {
 }
 
 /// From the relayed address of the peer's family, if that carries datagrams.
-fn direct(allocation: &Allocation, peer: SocketAddr, data: &[u8]) -> Result<SendPlan, Dropped> {
+fn direct(allocation: &Allocation, peer: SocketAddr, own: &Own, data: &[u8]) -> Result<SendPlan, Dropped> {
     if allocation.is_tcp {
         return Err(Dropped::UnexpectedMethod);
     }
     let relayed = allocation.relayed(Family::of(peer.ip())).ok_or(Dropped::NoPermission)?;
-    SendPlan::direct(relayed.socket, peer, data.len()).ok_or(Dropped::TooLarge)
+    SendPlan::direct(relayed.socket, own.internal(peer), data.len()).ok_or(Dropped::TooLarge)
 }
 
 const fn count(relayed: &mut Relayed, data: &[u8]) {

@@ -210,7 +210,8 @@ impl Server {
     /// 300 (RFC 8489 §10); to none of them, by 508. Who has an allocation keeps it, for as long as the host waits until the
     /// server [is idle](Self::is_idle).
     ///
-    /// The name is that of the other server's certificate, which clients over TLS check (ALTERNATE-DOMAIN). A server that
+    /// Those with a name are for clients over TLS and DTLS, which check it against the certificate (ALTERNATE-DOMAIN), those
+    /// without for all others. A server that
     /// only spreads load among others is drained from the beginning.
     pub fn drain(&mut self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
         let to = to.into_iter().map(|(address, domain)| (AlternateServer(address), domain));

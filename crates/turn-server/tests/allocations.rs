@@ -552,3 +552,27 @@ fn a_transport_that_cannot_be_read_is_a_bad_request() {
         assert_eq!(answer, 400, "{bent:?}");
     }
 }
+
+#[test]
+fn two_clients_of_a_relay_behind_a_nat_reach_each_other_by_what_the_world_knows() {
+    let (local, external) = ("10.0.0.7".parse().unwrap(), "198.51.100.9".parse().unwrap());
+    let config = Config::new(support::REALM)
+        .with_user("alice", "wonderland")
+        .with_user("bob", "builder")
+        .with_relay_behind(local, external);
+    let mut world = World::with(config);
+    let (mut alice, mut bob) = (Client::alice(), Client::bob());
+    let [a, b] = [alice.allocate(&mut world), bob.allocate(&mut world)];
+    assert_eq!([a.ip(), b.ip()], [external; 2]);
+    let inside = |address: std::net::SocketAddr| std::net::SocketAddr::new(local, address.port());
+    assert_eq!(alice.permit(&mut world, &[&b.to_string()]), 0);
+    assert_eq!(bob.bind(&mut world, 0x4001, &a.to_string()), 0);
+
+    let sent = support::app(alice.send(&mut world, &b.to_string(), b"hello"));
+    assert_eq!((sent.to, &sent.bytes[..]), (inside(b), &b"hello"[..]), "not by way of the NAT");
+    let relay = world.relay_of(&bob);
+    let came = support::app(world.datagram(relay, inside(a), &sent.bytes));
+    assert_eq!((came.to, &came.bytes[..4]), (bob.address, &[0x40, 0x01, 0, 5][..]), "on his channel to her");
+    // The address inside is nobody's name.
+    assert_eq!(alice.permit(&mut world, &[&inside(b).to_string()]), 403);
+}

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use floe_stun::attribute::{
     AlternateDomain, AlternateServer, EvenPort, MobilityTicket, RequestedTransport, ReservationToken,
 };
-use floe_stun::{Builder, Message, Method};
+use floe_stun::{Builder, Message, Method, SocketId, Transport};
 use support::{Client, Scheme, World, addr, app, code, relayed};
 
 fn udp(builder: Builder<'_>) -> Builder<'_> {
@@ -34,8 +34,7 @@ fn asks(world: &mut World, client: &mut Client) -> Vec<u8> {
 fn new_clients_are_sent_to_another_server_of_their_family() {
     let mut world = World::new();
     let others = ["192.0.2.10:3478", "192.0.2.11:3478", "[2001:db8::10]:3478"].map(addr);
-    let named = |n: usize| (others[n], (n == 2).then(|| "six.example.org".to_owned()));
-    world.server.drain([named(0), named(1), named(2)]);
+    world.server.drain(others.map(|other| (other, None)));
     let mut seen = BTreeSet::new();
     for n in 0..20 {
         let answer = asks(&mut world, &mut client(n));
@@ -49,8 +48,33 @@ fn new_clients_are_sent_to_another_server_of_their_family() {
     let answer = asks(&mut world, &mut six);
     let answer = Message::decode(&answer).unwrap();
     assert_eq!(answer.find(), Some(AlternateServer(others[2])));
-    assert_eq!(answer.find(), Some(AlternateDomain("six.example.org")));
     assert!(world.server.is_idle());
+}
+
+/// STUN-14.16-1
+#[test]
+fn who_checks_a_name_is_sent_to_where_there_is_one_and_nobody_else() {
+    let mut world = World::new();
+    let (plain, named) = (addr("192.0.2.10:3478"), addr("192.0.2.10:5349"));
+    world.server.drain([(plain, None), (named, Some("two.example.org".to_owned()))]);
+    for (n, transport, expected, name) in [
+        (1, Transport::Udp, plain, None),
+        (2, Transport::Tcp, plain, None),
+        (3, Transport::Tls, named, Some("two.example.org")),
+        (4, Transport::Dtls, named, Some("two.example.org")),
+    ] {
+        for again in 0..5 {
+            let mut client = client(10 * n + again);
+            if transport != Transport::Udp {
+                client.socket = SocketId(u32::from(100 + 10 * n + again));
+                world.server.accept(client.socket, transport);
+            }
+            let answer = asks(&mut world, &mut client);
+            let answer = Message::decode(&answer).unwrap();
+            assert_eq!(answer.find(), Some(AlternateServer(expected)), "{transport:?}");
+            assert_eq!(answer.find(), name.map(AlternateDomain), "{transport:?}");
+        }
+    }
 }
 
 #[test]
