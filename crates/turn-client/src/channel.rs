@@ -13,20 +13,23 @@
 //! an answer is missing, not until five minutes after the binding has expired.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_stun::{Chance, ChannelNumber, Instant};
+use hashbrown::HashMap;
 
 use crate::allocation::refresh_after;
+use crate::key::Key;
 
-/// The channels of one allocation.
+/// The channels of one allocation. What each packet asks for lies in hash maps, whose order nothing depends on.
 #[derive(Debug)]
 pub(crate) struct Channels {
-    kept: BTreeMap<SocketAddr, Channel>,
+    kept: HashMap<Key, Channel>,
     resting: BTreeMap<SocketAddr, Resting>,
     /// Whom each number stands for that is kept or resting.
-    numbers: BTreeMap<ChannelNumber, SocketAddr>,
+    numbers: HashMap<ChannelNumber, Key>,
     next: ChannelNumber,
 }
 
@@ -65,12 +68,12 @@ impl Channels {
         let numbers = u32::from(ChannelNumber::MAX.get() - ChannelNumber::MIN.get()) + 1;
         let offset = u16::try_from(chance.below(numbers)).unwrap_or(0);
         let next = ChannelNumber::new(ChannelNumber::MIN.get() + offset).unwrap_or(ChannelNumber::MIN);
-        Self { kept: BTreeMap::new(), resting: BTreeMap::new(), numbers: BTreeMap::new(), next }
+        Self { kept: HashMap::new(), resting: BTreeMap::new(), numbers: HashMap::new(), next }
     }
 
     /// Keeps a channel for this peer from now on. False if there is no room or no number for it.
     pub(crate) fn keep(&mut self, now: Instant, peer: SocketAddr) -> bool {
-        if self.kept.contains_key(&peer) {
+        if self.kept.contains_key(&peer.into()) {
             return true;
         }
         if self.kept.len() >= MAX {
@@ -78,22 +81,22 @@ impl Channels {
         }
         let rested = self.resting.remove(&peer).map(|resting| resting.number);
         let Some(number) = rested.or_else(|| self.pick(now)) else { return false };
-        self.kept.insert(peer, Channel { number, state: State::Wanted });
-        self.numbers.insert(number, peer);
+        self.kept.insert(peer.into(), Channel { number, state: State::Wanted });
+        self.numbers.insert(number, peer.into());
         true
     }
 
     /// No longer keeps the channel of this peer. False if it was not kept.
     pub(crate) fn forget(&mut self, now: Instant, peer: SocketAddr) -> bool {
-        let Some(channel) = self.kept.remove(&peer) else { return false };
+        let Some(channel) = self.kept.remove(&peer.into()) else { return false };
         self.resting.insert(peer, channel.rest(now));
         true
     }
 
     /// No longer keeps the channels of this address, whatever the port.
     pub(crate) fn forget_all_of(&mut self, now: Instant, ip: IpAddr) {
-        let range = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
-        while let Some((&peer, _)) = self.kept.range(range.clone()).next() {
+        let peers: Vec<_> = self.kept.keys().filter(|peer| peer.ip() == ip).map(|peer| peer.peer()).collect();
+        for peer in peers {
             self.forget(now, peer);
         }
     }
@@ -106,7 +109,7 @@ impl Channels {
 
     /// It was asked for before there was an allocation, and is to be asked for again once there is.
     pub(crate) fn defer(&mut self, peer: SocketAddr) {
-        if let Some(channel) = self.kept.get_mut(&peer) {
+        if let Some(channel) = self.kept.get_mut(&peer.into()) {
             channel.state = State::Deferred;
         }
     }
@@ -132,15 +135,13 @@ impl Channels {
     /// The next peer and number for which ChannelBind is due, now that there is an allocation or one is asked for; to be
     /// called until there is none.
     pub(crate) fn take_due(&mut self, now: Instant, is_live: bool) -> Option<(SocketAddr, ChannelNumber)> {
-        self.kept.iter_mut().find_map(|(peer, channel)| {
-            channel.state = match channel.state {
-                State::Wanted => State::Binding,
-                State::Deferred if is_live => State::Binding,
-                State::Bound { refresh_at, until } if refresh_at <= now => State::Refreshing { until },
-                _ => return None,
-            };
-            Some((*peer, channel.number))
-        })
+        let due = self.kept.iter_mut().filter_map(|(peer, channel)| {
+            let state = channel.state.asked(now, is_live)?;
+            Some((peer, channel, state))
+        });
+        let (peer, channel, state) = due.min_by_key(|(peer, ..)| **peer)?;
+        channel.state = state;
+        Some((peer.peer(), channel.number))
     }
 
     /// The server has bound or refreshed it. Gives the number if that is news.
@@ -153,7 +154,7 @@ impl Channels {
         if let Some(resting) = self.resting.get_mut(&peer) {
             resting.free_at = now + LIFETIME + COOL_DOWN;
         }
-        let channel = self.kept.get_mut(&peer)?;
+        let channel = self.kept.get_mut(&peer.into())?;
         let news = !channel.is_bound(now);
         let refresh_at = now + refresh_after(LIFETIME, chance);
         channel.state = State::Bound { refresh_at, until: now + LIFETIME };
@@ -162,7 +163,7 @@ impl Channels {
 
     /// The number that data to this peer may travel behind.
     pub(crate) fn bound(&self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
-        self.kept.get(&peer).filter(|channel| channel.is_bound(now)).map(|channel| channel.number)
+        self.kept.get(&peer.into()).filter(|channel| channel.is_bound(now)).map(|channel| channel.number)
     }
 
     /// Whom this number stands for: from the moment we asked, for data may overtake the answer
@@ -170,7 +171,7 @@ impl Channels {
     pub(crate) fn peer(&self, now: Instant, number: ChannelNumber) -> Option<SocketAddr> {
         let peer = self.numbers.get(&number)?;
         let channel = self.kept.get(peer)?;
-        (matches!(channel.state, State::Binding) || channel.is_bound(now)).then_some(*peer)
+        (matches!(channel.state, State::Binding) || channel.is_bound(now)).then(|| peer.peer())
     }
 
     /// The next moment at which one is to be refreshed.
@@ -200,6 +201,18 @@ impl Channels {
             }
         }
         None
+    }
+}
+
+impl State {
+    /// What becomes of it by ChannelBind, if that is due.
+    fn asked(self, now: Instant, is_live: bool) -> Option<Self> {
+        match self {
+            Self::Wanted => Some(Self::Binding),
+            Self::Deferred if is_live => Some(Self::Binding),
+            Self::Bound { refresh_at, until } if refresh_at <= now => Some(Self::Refreshing { until }),
+            _ => None,
+        }
     }
 }
 

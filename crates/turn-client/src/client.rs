@@ -245,9 +245,10 @@ impl Client {
     }
 
     fn fit(&self, plan: Option<SendPlan>, len: usize) -> Result<SendPlan, SendError> {
-        plan.map(|plan| if self.config.transport.is_stream() { plan.padded() } else { plan })
-            .filter(|plan| plan.packet_len() <= MAX_UDP_PAYLOAD)
-            .ok_or(SendError::TooLong { len })
+        match plan {
+            Some(plan) if plan.packet_len() <= MAX_UDP_PAYLOAD => Ok(plan),
+            _ => Err(SendError::TooLong { len }),
+        }
     }
 
     /// Asks the server at once whether it still holds the allocation. For an owner that has doubts, as when nothing gets

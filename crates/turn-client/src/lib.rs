@@ -62,6 +62,7 @@ mod client;
 mod config;
 mod connection;
 mod event;
+mod key;
 mod login;
 mod permission;
 mod relay;

@@ -8,18 +8,19 @@
 //!                                           └──────────────refused─────────▶ forgotten ◀───┘
 //! ```
 
-use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 use core::time::Duration;
 
 use floe_stun::{Chance, Instant};
+use hashbrown::HashMap;
 
 use crate::allocation::refresh_after;
+use crate::key::IpKey;
 
-/// The permissions that are kept.
+/// The permissions that are kept, in a hash map, whose order nothing depends on.
 #[derive(Debug, Default)]
 pub(crate) struct Permissions {
-    kept: BTreeMap<IpAddr, Permission>,
+    kept: HashMap<IpKey, Permission>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,16 +41,16 @@ enum Permission {
 impl Permissions {
     /// Keeps a permission for this peer from now on. False if there are too many.
     pub(crate) fn keep(&mut self, peer: IpAddr) -> bool {
-        if self.kept.len() >= MAX && !self.kept.contains_key(&peer) {
+        if self.kept.len() >= MAX && !self.kept.contains_key(&peer.into()) {
             return false;
         }
-        self.kept.entry(peer).or_insert(Permission::Wanted);
+        self.kept.entry(peer.into()).or_insert(Permission::Wanted);
         true
     }
 
     /// No longer keeps it. False if it was not kept.
     pub(crate) fn forget(&mut self, peer: IpAddr) -> bool {
-        self.kept.remove(&peer).is_some()
+        self.kept.remove(&peer.into()).is_some()
     }
 
     /// The server has lost them all: each is to be installed anew.
@@ -59,7 +60,7 @@ impl Permissions {
 
     /// It was asked for before there was an allocation, and is to be asked for again once there is.
     pub(crate) fn defer(&mut self, peer: IpAddr) {
-        if let Some(permission) = self.kept.get_mut(&peer) {
+        if let Some(permission) = self.kept.get_mut(&peer.into()) {
             *permission = Permission::Deferred;
         }
     }
@@ -83,22 +84,18 @@ impl Permissions {
     /// The next peer for which CreatePermission is due, now that there is an allocation or one is asked for; to be called
     /// until there is none.
     pub(crate) fn take_due(&mut self, now: Instant, is_live: bool) -> Option<IpAddr> {
-        self.kept.iter_mut().find_map(|(peer, permission)| {
-            *permission = match *permission {
-                Permission::Wanted => Permission::Installing,
-                Permission::Deferred if is_live => Permission::Installing,
-                Permission::Installed { refresh_at, until } if refresh_at <= now => {
-                    Permission::Refreshing { until }
-                }
-                _ => return None,
-            };
-            Some(*peer)
-        })
+        let due = self.kept.iter_mut().filter_map(|(peer, permission)| {
+            let asked = permission.asked(now, is_live)?;
+            Some((peer, permission, asked))
+        });
+        let (peer, permission, asked) = due.min_by_key(|(peer, ..)| **peer)?;
+        *permission = asked;
+        Some(peer.ip())
     }
 
     /// The server has installed or refreshed it. True if that is news.
     pub(crate) fn handle_installed(&mut self, now: Instant, peer: IpAddr, chance: &mut Chance) -> bool {
-        let Some(permission) = self.kept.get_mut(&peer) else { return false };
+        let Some(permission) = self.kept.get_mut(&peer.into()) else { return false };
         let news = !permission.is_active(now);
         let refresh_at = now + refresh_after(LIFETIME, chance);
         *permission = Permission::Installed { refresh_at, until: now + LIFETIME };
@@ -107,12 +104,12 @@ impl Permissions {
 
     /// Whether the server lets data to this peer pass.
     pub(crate) fn is_active(&self, now: Instant, peer: IpAddr) -> bool {
-        self.kept.get(&peer).is_some_and(|permission| permission.is_active(now))
+        self.kept.get(&peer.into()).is_some_and(|permission| permission.is_active(now))
     }
 
     /// Whether data from this peer is welcome: also before the server's answer has come, which it may overtake.
     pub(crate) fn is_asked(&self, now: Instant, peer: IpAddr) -> bool {
-        self.kept.get(&peer).is_some_and(|permission| match permission {
+        self.kept.get(&peer.into()).is_some_and(|permission| match permission {
             Permission::Installing => true,
             other => other.is_active(now),
         })
@@ -132,6 +129,16 @@ impl Permissions {
 }
 
 impl Permission {
+    /// What becomes of it by CreatePermission, if that is due.
+    fn asked(self, now: Instant, is_live: bool) -> Option<Self> {
+        match self {
+            Self::Wanted => Some(Self::Installing),
+            Self::Deferred if is_live => Some(Self::Installing),
+            Self::Installed { refresh_at, until } if refresh_at <= now => Some(Self::Refreshing { until }),
+            _ => None,
+        }
+    }
+
     fn is_active(&self, now: Instant) -> bool {
         match *self {
             Self::Wanted | Self::Deferred | Self::Installing => false,

@@ -412,13 +412,20 @@ fn begin<'b>(buf: &'b mut [u8], task: Task, id: TransactionId, config: &Config) 
 fn want(builder: Builder<'_>, wanted: Wanted) -> Builder<'_> {
     match wanted {
         Wanted::Address(family) | Wanted::Tcp(family) => of_family(builder, family),
-        Wanted::Both => builder.attribute(&AdditionalAddressFamily(Family::Ipv6)),
+        Wanted::Both => {
+            let second = AdditionalAddressFamily(Family::Ipv6);
+            builder.attribute(&second).attribute_as(OLDER_ADDITIONAL_ADDRESS_FAMILY, &second)
+        }
         Wanted::EvenPort { family, reserve_next } => {
             of_family(builder, family).attribute(&EvenPort { reserve_next })
         }
         Wanted::Reserved(token) => builder.attribute(&token),
     }
 }
+
+/// ADDITIONAL-ADDRESS-FAMILY before RFC 8656 gave it a number (draft-martinsen-tram-ssoda). Servers that are still around
+/// know it by that one only, and whoever knows neither may ignore both.
+const OLDER_ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8032;
 
 /// A server that never heard of IPv6 relays refuses the attribute, and IPv4 goes without saying.
 fn of_family(builder: Builder<'_>, family: Family) -> Builder<'_> {

@@ -44,6 +44,8 @@ fn one_server_gives_both_families() {
         let asked = world.server.asked[1].message();
         assert_eq!(asked.find(), Some(AdditionalAddressFamily(Family::Ipv6)));
         assert_eq!(asked.find::<RequestedAddressFamily>(), None);
+        // For servers from before the RFC.
+        assert_eq!(asked.get_as(0x8032), Some(Ok(AdditionalAddressFamily(Family::Ipv6))));
         assert!(matches!(allocated(&mut world), Event::Allocated { relayed, second, missing: None, .. }
             if relayed == v4 && second == Some(v6)));
         assert_eq!((world.client.relayed(), world.client.second_relayed()), (Some(v4), Some(v6)));

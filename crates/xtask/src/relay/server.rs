@@ -77,10 +77,6 @@ impl Server {
         }
     }
 
-    pub(crate) const fn has_dual_allocations(&self) -> bool {
-        matches!(self.kind, Kind::Floe)
-    }
-
     /// How much goes through a TCP connection to a peer at once: coturn hangs up where one side does not keep pace.
     pub(crate) const fn stream_bytes(&self) -> usize {
         match self.kind {
