@@ -73,7 +73,7 @@ impl Channels {
 
     /// Keeps a channel for this peer from now on. False if there is no room or no number for it.
     pub(crate) fn keep(&mut self, now: Instant, peer: SocketAddr) -> bool {
-        if self.kept.contains_key(&peer.into()) {
+        if self.kept.contains_key(&Key::from(peer)) {
             return true;
         }
         if self.kept.len() >= MAX {
@@ -88,7 +88,7 @@ impl Channels {
 
     /// No longer keeps the channel of this peer. False if it was not kept.
     pub(crate) fn forget(&mut self, now: Instant, peer: SocketAddr) -> bool {
-        let Some(channel) = self.kept.remove(&peer.into()) else { return false };
+        let Some(channel) = self.kept.remove(&Key::from(peer)) else { return false };
         self.resting.insert(peer, channel.rest(now));
         true
     }
@@ -109,7 +109,7 @@ impl Channels {
 
     /// It was asked for before there was an allocation, and is to be asked for again once there is.
     pub(crate) fn defer(&mut self, peer: SocketAddr) {
-        if let Some(channel) = self.kept.get_mut(&peer.into()) {
+        if let Some(channel) = self.kept.get_mut(&Key::from(peer)) {
             channel.state = State::Deferred;
         }
     }
@@ -154,7 +154,7 @@ impl Channels {
         if let Some(resting) = self.resting.get_mut(&peer) {
             resting.free_at = now + LIFETIME + COOL_DOWN;
         }
-        let channel = self.kept.get_mut(&peer.into())?;
+        let channel = self.kept.get_mut(&Key::from(peer))?;
         let news = !channel.is_bound(now);
         let refresh_at = now + refresh_after(LIFETIME, chance);
         channel.state = State::Bound { refresh_at, until: now + LIFETIME };
@@ -163,7 +163,7 @@ impl Channels {
 
     /// The number that data to this peer may travel behind.
     pub(crate) fn bound(&self, now: Instant, peer: SocketAddr) -> Option<ChannelNumber> {
-        self.kept.get(&peer.into()).filter(|channel| channel.is_bound(now)).map(|channel| channel.number)
+        self.kept.get(&Key::from(peer)).filter(|channel| channel.is_bound(now)).map(|channel| channel.number)
     }
 
     /// Whom this number stands for: from the moment we asked, for data may overtake the answer

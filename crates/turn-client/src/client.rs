@@ -245,10 +245,11 @@ impl Client {
     }
 
     fn fit(&self, plan: Option<SendPlan>, len: usize) -> Result<SendPlan, SendError> {
-        match plan {
-            Some(plan) if plan.packet_len() <= MAX_UDP_PAYLOAD => Ok(plan),
-            _ => Err(SendError::TooLong { len }),
+        let Some(mut plan) = plan else { return Err(SendError::TooLong { len }) };
+        if self.config.transport.is_stream() {
+            plan = plan.padded();
         }
+        if plan.packet_len() <= MAX_UDP_PAYLOAD { Ok(plan) } else { Err(SendError::TooLong { len }) }
     }
 
     /// Asks the server at once whether it still holds the allocation. For an owner that has doubts, as when nothing gets

@@ -41,7 +41,7 @@ enum Permission {
 impl Permissions {
     /// Keeps a permission for this peer from now on. False if there are too many.
     pub(crate) fn keep(&mut self, peer: IpAddr) -> bool {
-        if self.kept.len() >= MAX && !self.kept.contains_key(&peer.into()) {
+        if self.kept.len() >= MAX && !self.kept.contains_key(&IpKey::from(peer)) {
             return false;
         }
         self.kept.entry(peer.into()).or_insert(Permission::Wanted);
@@ -50,7 +50,7 @@ impl Permissions {
 
     /// No longer keeps it. False if it was not kept.
     pub(crate) fn forget(&mut self, peer: IpAddr) -> bool {
-        self.kept.remove(&peer.into()).is_some()
+        self.kept.remove(&IpKey::from(peer)).is_some()
     }
 
     /// The server has lost them all: each is to be installed anew.
@@ -60,7 +60,7 @@ impl Permissions {
 
     /// It was asked for before there was an allocation, and is to be asked for again once there is.
     pub(crate) fn defer(&mut self, peer: IpAddr) {
-        if let Some(permission) = self.kept.get_mut(&peer.into()) {
+        if let Some(permission) = self.kept.get_mut(&IpKey::from(peer)) {
             *permission = Permission::Deferred;
         }
     }
@@ -95,7 +95,7 @@ impl Permissions {
 
     /// The server has installed or refreshed it. True if that is news.
     pub(crate) fn handle_installed(&mut self, now: Instant, peer: IpAddr, chance: &mut Chance) -> bool {
-        let Some(permission) = self.kept.get_mut(&peer.into()) else { return false };
+        let Some(permission) = self.kept.get_mut(&IpKey::from(peer)) else { return false };
         let news = !permission.is_active(now);
         let refresh_at = now + refresh_after(LIFETIME, chance);
         *permission = Permission::Installed { refresh_at, until: now + LIFETIME };
@@ -104,12 +104,12 @@ impl Permissions {
 
     /// Whether the server lets data to this peer pass.
     pub(crate) fn is_active(&self, now: Instant, peer: IpAddr) -> bool {
-        self.kept.get(&peer.into()).is_some_and(|permission| permission.is_active(now))
+        self.kept.get(&IpKey::from(peer)).is_some_and(|permission| permission.is_active(now))
     }
 
     /// Whether data from this peer is welcome: also before the server's answer has come, which it may overtake.
     pub(crate) fn is_asked(&self, now: Instant, peer: IpAddr) -> bool {
-        self.kept.get(&peer.into()).is_some_and(|permission| match permission {
+        self.kept.get(&IpKey::from(peer)).is_some_and(|permission| match permission {
             Permission::Installing => true,
             other => other.is_active(now),
         })
