@@ -7,6 +7,7 @@
 //! ```
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -111,7 +112,8 @@ impl Auth {
 
 impl User {
     fn for_a_time(name: &str) -> Self {
-        Self { name: name.into(), owner: owner(name).into() }
+        // With a colon in front, for a user of the configuration may have the same name.
+        Self { name: name.into(), owner: format!(":{}", owner(name)).into() }
     }
 }
 

@@ -87,9 +87,14 @@ impl Channels {
         let binding = Binding { number, peer, until: now + LIFETIME };
         match self.by_number.binary_search_by_key(&number, |binding| binding.number) {
             Ok(place) => self.by_number.get_mut(place).into_iter().for_each(|bound| *bound = binding),
-            Err(place) => self.by_number.insert(place, binding),
+            Err(place) => {
+                // Most allocations have one or two: no room is kept for more.
+                self.by_number.reserve_exact(1);
+                self.by_number.insert(place, binding);
+            }
         }
         if let Err(place) = self.by_peer.binary_search_by_key(&peer, |(peer, _)| *peer) {
+            self.by_peer.reserve_exact(1);
             self.by_peer.insert(place, (peer, number));
         }
     }

@@ -38,6 +38,9 @@ pub struct Config {
     /// What peers are told instead of some of these addresses, where a NAT translates one to one between the relay and
     /// the world, as it does for most machines that are rented.
     pub external: BTreeMap<IpAddr, IpAddr>,
+    /// All addresses of the host, so that nobody is relayed to what listens there; see
+    /// [`PeerPolicy::with_own_host`]. Those of the relays are known.
+    pub host_addresses: Vec<IpAddr>,
     /// Ports of relayed sockets. `0..=0` leaves the choice to the host.
     pub relay_ports: RangeInclusive<u16>,
     /// Who may allocate.
@@ -79,6 +82,7 @@ impl Config {
             software: None,
             relay_addresses: Vec::new(),
             external: BTreeMap::new(),
+            host_addresses: Vec::new(),
             relay_ports: DEFAULT_RELAY_PORTS,
             users: Users::new(),
             secrets: Vec::new(),

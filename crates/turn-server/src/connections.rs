@@ -12,6 +12,7 @@
 //! bytes pass by this server.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -37,6 +38,8 @@ pub(crate) struct Connections {
 #[derive(Debug)]
 struct Connection {
     allocation: AllocationId,
+    /// Whose place it takes, as an allocation would.
+    owner: Arc<str>,
     peer: SocketAddr,
     state: State,
 }
@@ -166,9 +169,12 @@ impl Server {
         if self.connections.count(allocation) >= self.terms.limits.connections {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         }
+        let owner = held.user.owner.clone();
+        self.quota.check(&owner, 1, &self.terms.limits)?;
+        self.quota.take(&owner, 1);
         let request = self.next_request();
         let state = State::Connecting { request, reply: reply.clone() };
-        self.connections.insert(&mut self.chance, Connection { allocation, peer, state });
+        self.connections.insert(&mut self.chance, Connection { allocation, owner, peer, state });
         self.outbox.push_back(Queued::Need(Need::Connect { request, bind, to: self.own.internal(peer) }));
         Ok(None)
     }
@@ -218,7 +224,9 @@ impl Server {
     /// The host could not open it. False if none was asked for.
     pub(crate) fn handle_not_connected(&mut self, request: RequestId) -> bool {
         let Some(id) = self.connections.by_request.get(&request).copied() else { return false };
-        if let Some(Connection { state: State::Connecting { reply, .. }, .. }) = self.connections.remove(id) {
+        let Some(Connection { owner, state, .. }) = self.connections.remove(id) else { return true };
+        self.quota.give_back(&owner, 1);
+        if let State::Connecting { reply, .. } = state {
             self.answer(reply, Body::Refused(ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE.into()));
         }
         true
@@ -234,10 +242,12 @@ impl Server {
         let allocation = self.allocations.any_of_socket(listener)?;
         let peer = self.own.external(SocketAddr::new(peer.ip(), peer.port()));
         let verdict = self.admit_connection(allocation, peer);
-        if let Ok(to) = verdict {
+        if let Ok((to, owner)) = &verdict {
+            let (to, owner) = (*to, owner.clone());
+            self.quota.take(&owner, 1);
             let state = State::Waiting { socket, until: self.now + BIND_PATIENCE };
             let connection =
-                self.connections.insert(&mut self.chance, Connection { allocation, peer, state });
+                self.connections.insert(&mut self.chance, Connection { allocation, owner, peer, state });
             let id = self.chance.transaction_id();
             self.outbox.push_back(Queued::Attempt { to, id, peer, connection });
         } else {
@@ -246,8 +256,12 @@ impl Server {
         Some(verdict.map(|_| ()))
     }
 
-    /// Who is told of a connection with this peer.
-    fn admit_connection(&self, allocation: AllocationId, peer: SocketAddr) -> Result<FiveTuple, Dropped> {
+    /// Who is told of a connection with this peer, and whose place it takes.
+    fn admit_connection(
+        &self,
+        allocation: AllocationId,
+        peer: SocketAddr,
+    ) -> Result<(FiveTuple, Arc<str>), Dropped> {
         let held = self.allocations.live(allocation).ok_or(Dropped::NoPermission)?;
         if !held.permissions.allow(self.now, peer.ip()) || self.own.has(peer) {
             return Err(Dropped::NoPermission);
@@ -261,7 +275,9 @@ impl Server {
         if !self.own.hears(held.client.listener) {
             return Err(Dropped::NoAllocation);
         }
-        Ok(held.client)
+        let owner = &held.user.owner;
+        self.quota.check(owner, 1, &self.terms.limits).map_err(|_| Dropped::LimitReached)?;
+        Ok((held.client, owner.clone()))
     }
 
     /// A stream has ended. False if it belongs to no connection.
@@ -302,6 +318,7 @@ impl Server {
 
     fn close_connection(&mut self, id: u32) {
         let Some(connection) = self.connections.remove(id) else { return };
+        self.quota.give_back(&connection.owner, 1);
         let sockets = match connection.state {
             State::Connecting { .. } => [None, None],
             State::Waiting { socket, .. } => [None, Some(socket)],

@@ -116,10 +116,16 @@ impl Server {
         let reply = Reply::new(tuple, message);
         let (request, signature) = match self.auth.authenticate(self.now, tuple.client, message) {
             Ok(believed) => believed,
-            Err(_) if known == Known::HostMayKnowMore && self.asks_host && self.look_up(tuple, message) => {
+            // Its signature is right, so that it is no stranger's.
+            Err(refusal @ Refusal::Challenge(ErrorCode::STALE_NONCE)) => {
+                self.answer(reply, Body::Refused(refusal));
                 return Ok(());
             }
             Err(refusal) => {
+                let may_be_known = known == Known::HostMayKnowMore && self.asks_host;
+                if may_be_known && self.look_up(tuple, message)? {
+                    return Ok(());
+                }
                 self.report_login(tuple.client, message, &refusal);
                 return self.answer_stranger(reply, Body::Refused(refusal));
             }
@@ -220,7 +226,9 @@ impl Server {
     /// Answers someone who has proven nothing.
     fn answer_stranger(&mut self, reply: Reply, body: Body) -> Result<(), Dropped> {
         let now = self.now;
-        if self.rate.as_mut().is_some_and(|rate| !rate.admit(now, reply.to.client)) {
+        // Whoever has opened a stream can be reached where it says to be.
+        let may_be_forged = !self.own.is_stream(reply.to.listener);
+        if may_be_forged && self.rate.as_mut().is_some_and(|rate| !rate.admit(now, reply.to.client)) {
             return Err(Dropped::RateLimited);
         }
         self.answer(reply, body);

@@ -13,14 +13,15 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels of one allocation at a time; one more is answered with 508.
     pub channels: usize,
-    /// TCP connections to and from peers of one allocation at a time; one more is answered with 508, or closed.
+    /// TCP connections to and from peers of one allocation at a time; one more is answered with 508, or closed. Each counts
+    /// as an allocation of its user besides.
     pub connections: usize,
     /// Bytes a second that are relayed for one user, both ways and without headers; what is more is dropped. What a TCP
     /// connection carries is the host's to count.
     pub bytes_per_second_per_user: Option<u64>,
     /// The same for all users together.
     pub bytes_per_second: Option<u64>,
-    /// Requests that wait for [`Server::found`](crate::Server::found); further ones are refused with 401.
+    /// Requests that wait for [`Server::found`](crate::Server::found); further ones are dropped, and come again.
     pub lookups: usize,
     /// Ports tried for one allocation while the host finds them taken; then 508.
     pub port_attempts: usize,

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use floe_stun::attribute::UserHash;
 use floe_stun::credentials::{Credentials, Who};
-use floe_stun::{Instant, Message};
+use floe_stun::{Dropped, Instant, Message};
 
 use crate::Event;
 use crate::allocation::FiveTuple;
@@ -49,20 +49,21 @@ impl Lookups {
 
 impl Server {
     /// Holds a request of somebody unknown and asks the host, if the request is worth it. False if not.
-    pub(crate) fn look_up(&mut self, from: FiveTuple, message: &Message<'_>) -> bool {
-        let Some(who) = self.auth.stranger(self.now, from.client, message) else { return false };
+    pub(crate) fn look_up(&mut self, from: FiveTuple, message: &Message<'_>) -> Result<bool, Dropped> {
+        let Some(who) = self.auth.stranger(self.now, from.client, message) else { return Ok(false) };
         let now = self.now;
         let Lookups { held, last } = &mut self.lookups;
         held.retain(|_, held| now < held.since + PATIENCE);
         let request = message.as_bytes();
         if held.values().any(|held| held.from == from && held.request == request) {
-            return true;
+            return Ok(true);
         }
+        // To be told 401 is to be told that the password is wrong; whoever hears nothing asks again.
         if held.len() >= self.terms.limits.lookups {
-            return false;
+            return Err(Dropped::LimitReached);
         }
         if self.rate.as_mut().is_some_and(|rate| !rate.admit(now, from.client)) {
-            return false;
+            return Err(Dropped::RateLimited);
         }
         *last += 1;
         let lookup = LookupId(*last);
@@ -72,7 +73,7 @@ impl Server {
             Who::Hash(UserHash(hash)) => Wanted::Hash(hash),
         };
         self.outbox.push_back(Queued::Event(Event::Lookup { lookup, user, client: from.client }));
-        true
+        Ok(true)
     }
 
     /// What the host says of a user it was asked for by [`Event::Lookup`]: the credentials, or nothing if it knows none.

@@ -126,9 +126,17 @@ impl Server {
         if self.allocations.of_client(reply.to).is_some_and(|other| other != id) {
             return Err(ErrorCode::ALLOCATION_MISMATCH.into());
         }
+        // One for TCP can be asked for over a stream only (RFC 6062 §4.1), and no data tells where its client is.
+        let is_tcp = allocation.is_tcp;
+        if is_tcp && !self.own.is_stream(reply.to.listener) {
+            return Err(ErrorCode::BAD_REQUEST.into());
+        }
         let body = self.refresh(id, request)?;
         if is_current && !is_repeated {
             self.begin_move(id, reply.to, ticket);
+            if is_tcp {
+                self.end_move(id);
+            }
         }
         let passport = self.allocations.live(id).and_then(|allocation| allocation.passport.as_ref());
         Ok(match body {

@@ -1,6 +1,6 @@
 //! What of this machine is no peer: the server itself, and the programs beside it that trust their own address.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
@@ -16,6 +16,10 @@ use crate::policy::inner_v4;
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) listeners: BTreeMap<SocketId, SocketAddr>,
+    /// Where the host accepts streams, of clients or of anybody else.
+    pub(crate) beside: BTreeSet<SocketAddr>,
+    /// All addresses of the host, as far as it has told them.
+    host: Vec<IpAddr>,
     /// Streams that clients have opened.
     pub(crate) connections: HashMap<SocketId, Transport>,
     pub(crate) relays: Vec<IpAddr>,
@@ -29,10 +33,12 @@ impl Own {
     pub(crate) fn new(
         relays: Vec<IpAddr>,
         external: BTreeMap<IpAddr, IpAddr>,
+        host: Vec<IpAddr>,
         relay_ports: RangeInclusive<u16>,
         peers: PeerPolicy,
     ) -> Self {
-        Self { listeners: BTreeMap::new(), connections: HashMap::new(), relays, external, relay_ports, peers }
+        let (listeners, connections, beside) = (BTreeMap::new(), HashMap::new(), BTreeSet::new());
+        Self { listeners, connections, beside, relays, external, host, relay_ports, peers }
     }
 
     /// Whether clients speak here.
@@ -75,7 +81,7 @@ impl Own {
         self.listeners.remove(&socket).is_some() || self.connections.remove(&socket).is_some()
     }
 
-    /// Whether nobody is relayed to this address: the server listens there, or it is a port of a relay's address that
+    /// Whether nobody is relayed to this address: the server listens there, or it is a port of an address of this host that
     /// no allocation can have. Whatever form it is written in.
     pub(crate) fn has(&self, peer: SocketAddr) -> bool {
         let inner = inner_v4(peer.ip()).map(|ip| SocketAddr::new(ip.into(), peer.port()));
@@ -85,17 +91,16 @@ impl Own {
     fn has_exactly(&self, peer: SocketAddr) -> bool {
         let (ip, port) = (peer.ip(), peer.port());
         let relays = self.relays.contains(&ip) || self.external.values().any(|external| *external == ip);
+        let is_here = relays || self.host.contains(&ip);
         let heard = |local: &SocketAddr| {
             local.port() == port
                 && (local.ip() == ip
                     || self.external(*local).ip() == ip
-                    || local.ip().is_unspecified() && (relays || ip.is_loopback()))
+                    || local.ip().is_unspecified() && (is_here || ip.is_loopback()))
         };
-        let beside = relays
-            && self.relay_ports != (0..=0)
-            && !self.relay_ports.contains(&port)
-            && !self.peers.allows_beside(ip);
-        beside || self.listeners.values().any(heard)
+        let may_be_relayed = relays && (self.relay_ports == (0..=0) || self.relay_ports.contains(&port));
+        let is_beside = is_here && !may_be_relayed && !self.peers.allows_beside(ip);
+        is_beside || self.listeners.values().chain(&self.beside).any(heard)
     }
 }
 
@@ -105,7 +110,8 @@ mod tests {
 
     fn own(listen: &str, ports: RangeInclusive<u16>, peers: PeerPolicy) -> Own {
         let relays = ["192.0.2.1", "2001:db8::1", "127.0.0.1"].map(|ip| ip.parse().unwrap());
-        let mut own = Own::new(relays.into(), BTreeMap::new(), ports, peers);
+        let host = Vec::from(["192.0.2.77".parse().unwrap()]);
+        let mut own = Own::new(relays.into(), BTreeMap::new(), host, ports, peers);
         own.listeners.insert(SocketId(0), listen.parse().unwrap());
         own
     }
@@ -121,6 +127,16 @@ mod tests {
             assert!(has(&own, "192.0.2.9:3478"));
             assert!(!has(&own, "192.0.2.9:3479") && !has(&own, "192.0.2.8:3478"));
         }
+    }
+
+    #[test]
+    fn where_streams_are_accepted_nobody_is_relayed_to_whatever_the_policy() {
+        let mut own = own("192.0.2.9:3478", 0..=0, PeerPolicy::allow_all_for_tests());
+        own.beside.insert("192.0.2.1:5349".parse().unwrap());
+        own.beside.insert("0.0.0.0:9641".parse().unwrap());
+        assert!(has(&own, "192.0.2.1:5349") && has(&own, "[::ffff:192.0.2.1]:5349"));
+        assert!(has(&own, "127.0.0.1:9641") && has(&own, "192.0.2.77:9641"));
+        assert!(!has(&own, "192.0.2.1:5350") && !has(&own, "192.0.2.2:9641"));
     }
 
     #[test]
@@ -151,6 +167,12 @@ mod tests {
         }
         assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default().with_own_host()), "192.0.2.1:53"));
         assert!(!has(&own("192.0.2.9:3478", 0..=0, default()), "192.0.2.1:53"), "the host chooses the ports");
+        // Another address of the machine is nobody's relay, whichever the ports are.
+        for ports in [0..=0, 50_000..=50_999] {
+            assert!(has(&own("192.0.2.9:3478", ports.clone(), default()), "192.0.2.77:22"));
+            assert!(has(&own("192.0.2.9:3478", ports.clone(), default()), "192.0.2.77:50000"));
+            assert!(!has(&own("192.0.2.9:3478", ports, default().with_own_host()), "192.0.2.77:22"));
+        }
         // Whoever opens loopback has opened the machine.
         assert!(!has(&own("192.0.2.9:3478", 50_000..=50_999, default().with_loopback()), "127.0.0.1:53"));
     }

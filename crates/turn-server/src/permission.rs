@@ -24,6 +24,8 @@ impl Permissions {
         if self.0.len() + new.len() > limit {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         }
+        // Most allocations have one or two: no room is kept for more.
+        self.0.reserve_exact(new.len());
         self.0.retain(|(peer, _)| !peers.contains(peer));
         for peer in peers {
             if let Err(place) = self.find(*peer) {

@@ -87,7 +87,8 @@ impl PeerPolicy {
     /// Other programs of the relay's own host too, such as a media server beside it.
     ///
     /// Without this, a port of a public relay address that is not of
-    /// [`Config::relay_ports`](crate::Config::relay_ports) is no peer, for what listens there may trust its own address.
+    /// [`Config::relay_ports`](crate::Config::relay_ports) is no peer, nor any port of another one of
+    /// [`Config::host_addresses`](crate::Config::host_addresses), for what listens there may trust its own address.
     /// The addresses that the server itself listens on never are.
     #[must_use]
     pub fn with_own_host(self) -> Self {

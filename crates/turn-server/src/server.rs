@@ -108,7 +108,13 @@ impl Server {
                 dont_fragment: config.dont_fragment,
             },
             software: config.software.map(|software| software.chars().take(MAX_SOFTWARE).collect()),
-            own: Own::new(relays, config.external, config.relay_ports.clone(), config.peers),
+            own: Own::new(
+                relays,
+                config.external,
+                config.host_addresses,
+                config.relay_ports.clone(),
+                config.peers,
+            ),
             behaviour: Behaviour::default(),
             closed: false,
             drained_to: None,
@@ -138,6 +144,11 @@ impl Server {
     /// of loopback, which are all that the server knows of its host.
     pub fn listen(&mut self, socket: SocketId, local: SocketAddr) {
         self.own.listeners.insert(socket, local);
+    }
+
+    /// Nobody is relayed to this address: the host accepts streams there, of clients or for a purpose of its own.
+    pub fn keep_away_from(&mut self, local: SocketAddr) {
+        self.own.beside.insert(local);
     }
 
     /// Takes requests of the client that has opened this stream, or with DTLS this session; the host has accepted it,

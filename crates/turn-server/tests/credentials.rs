@@ -9,7 +9,8 @@ use floe_stun::attribute::{
     XorPeerAddress,
 };
 use floe_stun::{
-    Builder, Class, Dropped, Integrity, Key, Message, Method, Password, Received, TransactionId, userhash,
+    Builder, Class, Dropped, Integrity, Key, Message, Method, Password, Received, SocketId, TransactionId,
+    Transport, userhash,
 };
 use floe_turn_server::{Event, Limits};
 use support::{Client, REALM, Scheme, V4, World, addr, code, config, kinds, relayed, secs};
@@ -479,4 +480,33 @@ fn the_operator_hears_of_wrong_credentials_and_not_of_strangers() {
     let request = mallory.signed(Method::ALLOCATE, |b| b.attribute(&RequestedTransport::UDP));
     mallory.ask(&mut world, &request);
     assert_eq!(world.events, [Event::LoginFailed { client: addr("203.0.113.9:4000") }]);
+}
+
+/// Who forges a user's address can use up its allowance, and must not come between the user and a new nonce.
+#[test]
+fn a_forger_cannot_keep_a_user_from_a_new_nonce() {
+    let mut world = World::with(config());
+    let mut alice = Client::alice();
+    alice.allocate(&mut world);
+    assert_eq!(alice.refresh(&mut world, Some(3600)), (0, Some(3600)));
+    world.pass(secs(3590));
+    assert_eq!(alice.refresh(&mut world, Some(3600)), (0, Some(3600)));
+    world.pass(secs(3000));
+    let forged = alice.bare(Method::BINDING, |b| b);
+    for _ in 0..40 {
+        let _ = world.datagram(V4, alice.address, &forged);
+    }
+    world.take_sent(alice.address);
+    let request = alice.signed(Method::REFRESH, |b| b);
+    let answer = alice.ask(&mut world, &request).expect("an answer");
+    assert_eq!(code(&answer), 438);
+    alice.take_nonce(&answer);
+    assert_eq!(alice.refresh(&mut world, None).0, 0);
+
+    // A client over TCP is where it says to be.
+    let stream = SocketId(50);
+    world.server.accept(stream, Transport::Tcp);
+    let mut bob = Client { socket: stream, address: alice.address, ..Client::bob() };
+    bob.challenge(&mut world);
+    bob.allocate(&mut world);
 }

@@ -12,7 +12,7 @@ use floe_stun::attribute::{
     AdditionalAddressFamily, Family, Lifetime, MobilityTicket, RequestedAddressFamily, RequestedTransport,
     XorPeerAddress,
 };
-use floe_stun::{Builder, Dropped, Input, Message, Method, Received, SocketId};
+use floe_stun::{Builder, Dropped, Input, Message, Method, Received, SocketId, Transport};
 use floe_turn_server::{Event, Limits};
 use support::{Client, Scheme, V4, World, addr, app, code, config, relayed, secs};
 
@@ -474,4 +474,29 @@ fn a_client_of_tcp_peers_moves_when_its_stream_ends() {
     let [attempt] = &world.take_sent(new.address)[..] else { panic!("{:?}", world.sent) };
     let attempt = Message::decode(&attempt.bytes).unwrap();
     assert_eq!(attempt.find(), Some(XorPeerAddress(addr(PEER))));
+}
+
+/// RFC 6062 §4.1: an allocation for TCP has a client over a stream, before and after.
+#[test]
+fn an_allocation_for_tcp_moves_from_stream_to_stream_only() {
+    let mut world = World::with(config());
+    let [first, second] = [SocketId(50), SocketId(51)];
+    for stream in [first, second] {
+        world.server.accept(stream, Transport::Tcp);
+    }
+    let mut alice = Client { socket: first, ..Client::alice() };
+    alice.challenge(&mut world);
+    let answer = alice.ask_signed(&mut world, Method::ALLOCATE, |b| {
+        b.attribute(&RequestedTransport::TCP).attribute(&MobilityTicket(&[]))
+    });
+    let shown = ticket(&answer).unwrap();
+    let mut datagrams = Client { socket: V4, address: addr("203.0.113.5:41000"), ..alice.clone() };
+    datagrams.challenge(&mut world);
+    assert_eq!(come_along(&mut world, &mut datagrams, &shown).0, 400);
+    let mut stream = Client { socket: second, address: addr("203.0.113.5:42000"), ..alice.clone() };
+    stream.challenge(&mut world);
+    assert_eq!(come_along(&mut world, &mut stream, &shown).0, 0);
+    assert!(
+        world.events.iter().any(|event| matches!(event, Event::Moved { to, .. } if *to == stream.address))
+    );
 }
