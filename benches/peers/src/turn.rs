@@ -81,9 +81,6 @@ pub(crate) fn enter(field: &mut Field, rows: &[Row]) {
         for allocations in [1, 100, 10_000] {
             entry.server::<floe::Server>(allocations);
         }
-        for allocations in [1, 100, 10_000] {
-            entry.server::<proto::Server>(allocations);
-        }
     }
 }
 
