@@ -6,12 +6,14 @@ mod bench;
 mod checks;
 mod conformance;
 mod deny;
+mod flood;
 mod fuzz;
 mod host;
 mod interop;
 mod licences;
 mod no_std;
 mod relay;
+mod relay_bench;
 mod step;
 mod tshark;
 
@@ -52,6 +54,8 @@ enum Command {
     },
     /// Measure Floe beside its peers: time, instructions and allocations for the same work.
     Bench(bench::Options),
+    /// Measure what relaying costs: floe serve, coturn, and a bare loop of recv and send.
+    RelayBench(relay_bench::Options),
     /// Ask public STUN servers all that a STUN client may ask, and print who does what; needs the network.
     Conformance(conformance::Options),
 }
@@ -76,6 +80,7 @@ const STEPS: &[Step] = &[
         purpose: "our TURN client and server, and those of coturn, relay for each other",
         run: relay::run,
     },
+    Step { name: "flood", purpose: "floe serve relays on while it is flooded", run: flood::run },
     Step { name: "interop", purpose: "floe, coturn and aioice understand each other", run: interop::run },
 ];
 
@@ -85,6 +90,7 @@ fn main() -> ExitCode {
         Command::Test { steps, list: false } => return test(&steps),
         Command::Deny => deny::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::RelayBench(options) => relay_bench::run(&options),
         Command::Conformance(options) => return conformance::run(options),
         Command::Fuzz { seconds, targets } => fuzz::run(Duration::from_secs(seconds), &targets),
     };
