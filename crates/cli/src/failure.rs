@@ -21,6 +21,11 @@ pub(crate) enum Failure {
         "{uri} needs credentials: give --user and --password, or set FLOE_TURN_USER and FLOE_TURN_PASSWORD"
     )]
     NoCredentials { uri: String },
+    #[error(
+        "{uri} needs credentials: give --user and --password, or the server's --secret; or set FLOE_TURN_USER and \
+         FLOE_TURN_PASSWORD, or FLOE_TURN_SECRET"
+    )]
+    NoTurnLogin { uri: String },
     #[error("user name or password cannot be used: {0}")]
     NotOpaque(NotOpaque),
     #[error("{0}")]
@@ -29,6 +34,8 @@ pub(crate) enum Failure {
     Settings { path: String, why: String },
     #[error("TLS needs both --certificate and --key; name the files of the chain and of its private key")]
     NoCertificate,
+    #[error("--redirect sends clients on, and nothing says where to: give --drain-to IP:PORT")]
+    NowhereToRedirect,
     #[error("TLS cannot be used: {0}")]
     Tls(#[from] TlsError),
     #[error(
@@ -108,11 +115,13 @@ impl Failure {
             self,
             Self::Uri(_)
                 | Self::NoCredentials { .. }
+                | Self::NoTurnLogin { .. }
                 | Self::NoPassword
                 | Self::NotOpaque(_)
                 | Self::Users(_)
                 | Self::Settings { .. }
                 | Self::NoCertificate
+                | Self::NowhereToRedirect
                 | Self::NoPrimary { .. }
                 | Self::Bind(BindError::Alternate(_))
                 | Self::NoTurnServer

@@ -166,8 +166,14 @@ struct Turn {
     )]
     password: Option<String>,
     /// The secret of a server that takes passwords for a limited time (coturn's use-auth-secret), of which a password for
-    /// an hour is made. Also FLOE_TURN_SECRET.
-    #[arg(long, value_name = "SECRET", env = "FLOE_TURN_SECRET", hide_env_values = true)]
+    /// an hour is made. Instead of a password.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "FLOE_TURN_SECRET",
+        hide_env_values = true,
+        conflicts_with = "password"
+    )]
     secret: Option<String>,
     /// Over TLS, trust the authorities or the certificate of this file, in PEM, and nobody else.
     #[arg(long, value_name = "FILE")]
@@ -318,7 +324,8 @@ fn refuse(error: &clap::Error) -> ! {
         error.get(ContextKind::InvalidArg).is_some_and(|name| name.to_string().starts_with("--user"));
     match value.filter(|value| of_user || value.contains('@')) {
         Some(value) if error.kind() == ErrorKind::ValueValidation => {
-            let cut = value.chars().take_while(|c| c.is_ascii_alphabetic()).collect::<String>();
+            // Of a URI the scheme, of a user the name; of what has neither, nothing.
+            let cut = value.split_once(':').map_or("", |(cut, _)| cut);
             print::note(told.to_string().trim_end().replace(&value, &format!("{cut}…")));
             std::process::exit(error.exit_code())
         }

@@ -7,6 +7,7 @@ mod settings;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,9 +30,14 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     let Serve { settings, config, json } = options;
     let settings = settings.or_of(config.as_deref())?.or_of_environment()?;
     let mut signals = Signals::listen()?.and_hangup()?;
+    // Every allocation and every stream takes a descriptor; what the system refuses, it refuses later too.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    if settings.redirect && settings.drain_to.is_empty() {
+        return Err(Failure::NowhereToRedirect);
+    }
     let tls = Identity::read(&settings)?;
     let listen = Listen::read(&settings, &tls)?;
-    let mut fleet = Fleet::bind(settings.workers.unwrap_or(1).max(1), &listen, |listen| {
+    let mut fleet = Fleet::bind(settings.workers.map_or(1, NonZeroUsize::get), &listen, |listen| {
         let config = config_of(&settings, &listen.udp);
         listen.builder(config, tls.as_ref().map(|tls| &tls.identity))
     })
@@ -45,6 +51,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     if let Some(address) = settings.metrics {
         let metrics = Metrics::listen(address).await.map_err(|why| BindError::Listener { address, why })?;
         print::serve::metrics(json, metrics.local())?;
+        fleet.keep_away_from(metrics.local());
         tokio::spawn(metrics.serve(fleet.counters()));
     }
     let elsewhere: Vec<_> = settings.drain_to.iter().map(Elsewhere::pair).collect();
@@ -53,23 +60,26 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     }
     let first = fleet.listeners().first().map(|(_, address)| *address).ok_or(BindError::NoAddress)?;
     let somebody = settings.user.first().map(|user| user.name.as_str());
-    print::serve::ready(json, first, somebody, !settings.secret.is_empty())?;
+    match settings.redirect {
+        true => print::serve::redirecting(json)?,
+        false => print::serve::ready(json, first, somebody, !settings.secret.is_empty())?,
+    }
 
     let mut ends_at = None;
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::Hangup => print::serve::reloaded(json, tls.as_ref().map(Identity::reload))?,
+                Signal::Hangup => or_lost(print::serve::reloaded(json, tls.as_ref().map(Identity::reload)))?,
                 Signal::Terminate if ends_at.is_none() && settings.drain.is_some() => {
                     let patience = Duration::from_secs(settings.drain.unwrap_or_default());
                     fleet.drain(&elsewhere);
                     ends_at = Some(Instant::now() + patience);
-                    print::serve::draining(json, fleet.stats().allocations, patience)?;
+                    or_lost(print::serve::draining(json, fleet.stats().allocations, patience))?;
                 }
                 Signal::Terminate | Signal::Interrupt => break,
             },
             event = fleet.recv() => match event {
-                Some(event) => print::serve::event(json, &event)?,
+                Some(event) => or_lost(print::serve::event(json, &event))?,
                 None => break,
             },
             () = until(ends_at) => break,
@@ -80,10 +90,15 @@ pub(crate) async fn run(options: Serve) -> Result<(), Failure> {
     }
     fleet.close().await;
     while let Some(event) = fleet.recv().await {
-        print::serve::event(json, &event)?;
+        or_lost(print::serve::event(json, &event))?;
     }
-    print::serve::closed(json, &fleet.stats())?;
+    or_lost(print::serve::closed(json, &fleet.stats()))?;
     Ok(())
+}
+
+/// A reader that has stalled loses lines, and its server goes on.
+fn or_lost(printed: io::Result<()>) -> io::Result<()> {
+    printed.or_else(|why| if why.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(why) })
 }
 
 async fn until(end: Option<Instant>) {
@@ -146,6 +161,7 @@ impl Listen {
         Ok(Self {
             tcp: if settings.no_tcp { Vec::new() } else { udp.clone() },
             tls: match tls {
+                Some(_) if settings.tls_listen.is_empty() => on_port(&udp, DEFAULT_TLS_PORT),
                 Some(_) => listen_addresses(&settings.tls_listen, &ours, DEFAULT_TLS_PORT),
                 None => Vec::new(),
             },
@@ -210,6 +226,18 @@ fn listen_addresses(asked: &[SocketAddr], ours: &[IpAddr], port: u16) -> Vec<Soc
         .collect()
 }
 
+/// The same addresses with another port, each once; where the system has chosen the one, it chooses the other.
+fn on_port(addresses: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    for address in addresses {
+        let there = SocketAddr::new(address.ip(), if address.port() == 0 { 0 } else { port });
+        if !found.contains(&there) {
+            found.push(there);
+        }
+    }
+    found
+}
+
 fn config_of(settings: &Settings, listen: &[SocketAddr]) -> Config {
     let mut config = Config::new(settings.realm.as_deref().unwrap_or("floe"))
         .with_peers(peers(settings))
@@ -229,8 +257,12 @@ fn config_of(settings: &Settings, listen: &[SocketAddr]) -> Config {
     if let Some(seconds) = settings.nonce_lifetime {
         config.nonce_lifetime = Duration::from_secs(seconds);
     }
-    config.mobility = !settings.no_mobility && settings.workers.unwrap_or(1) <= 1;
-    config.tcp = !settings.no_tcp_relay;
+    config.host_addresses = addresses(true).unwrap_or_default();
+    let is_alone = settings.workers.is_none_or(|count| count.get() == 1);
+    config.mobility = !settings.no_mobility && is_alone;
+    // Streams of one client may come to different workers, and what passes by the server is not counted.
+    let counts_bytes = settings.max_bytes.or(settings.max_bytes_per_user).is_some();
+    config.tcp = !settings.no_tcp_relay && is_alone && !counts_bytes;
     for user in &settings.user {
         config = config.with_user(&user.name, &user.password);
     }
@@ -300,6 +332,14 @@ mod tests {
         assert_eq!(listen("[::]:5"), ["[::1]:5".parse().unwrap()]);
         assert_eq!(listen("192.0.2.9:5"), ["192.0.2.9:5".parse().unwrap()]);
         assert_eq!(listen_addresses(&[], &ours, 1).len(), 3);
+    }
+
+    #[test]
+    fn tls_is_where_the_others_are() {
+        let udp = ["192.0.2.1:3478", "192.0.2.1:80", "127.0.0.1:0"].map(|text| text.parse().unwrap());
+        let expected: Vec<SocketAddr> =
+            vec!["192.0.2.1:5349".parse().unwrap(), "127.0.0.1:0".parse().unwrap()];
+        assert_eq!(on_port(&udp, DEFAULT_TLS_PORT), expected);
     }
 
     #[test]

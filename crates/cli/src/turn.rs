@@ -28,7 +28,7 @@ use crate::signals::Signals;
 
 pub(crate) use self::flow::Flow;
 pub(crate) use self::plan::{Relay, Way};
-pub(crate) use self::step::{Found, Report, Step, Trouble};
+pub(crate) use self::step::{Found, Granted, Report, Step, Trouble};
 
 /// What all cases are tried with.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ fn credentials(options: &Turn) -> Result<Credentials, Failure> {
     }
     let Some((user, password)) = name.zip(options.password.as_deref()) else {
         let uri = options.uris.first().map(ToString::to_string).unwrap_or_default();
-        return Err(Failure::NoCredentials { uri });
+        return Err(Failure::NoTurnLogin { uri });
     };
     Credentials::prepare(user, password).map_err(Failure::NotOpaque)
 }
@@ -166,7 +166,25 @@ const MAX_RATE: u64 = 100_000_000_000;
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
+
+    #[test]
+    fn the_page_about_it_tells_of_every_option() {
+        let page = include_str!("../../../docs/turn.md");
+        let command = Turn::augment_args(clap::Command::new("turn"));
+        let mut options = 0;
+        for argument in command.get_arguments() {
+            let Some(option) = argument.get_long() else { continue };
+            options += 1;
+            assert!(page.contains(&format!("\n| `--{option}")), "--{option} stands not in docs/turn.md");
+            if let Some(variable) = argument.get_env().and_then(std::ffi::OsStr::to_str) {
+                assert!(page.contains(&format!("`{variable}`")), "{variable} stands not in docs/turn.md");
+            }
+        }
+        assert!(options > 8);
+    }
 
     #[test]
     fn a_rate_has_a_unit_or_none() {

@@ -154,4 +154,10 @@ fn whoever_is_redirected_is_told_where_to() {
     let turn = server.uri("turn");
     let output = run(&["gather", "--loopback", &turn, "--user", "u", "--password", "p", "--json"]);
     assert!(!json_lines(&output).iter().any(|line| line["type"] == "relay"), "{output:?}");
+
+    let output = floe(&["serve", "--listen", "127.0.0.1:0", "--redirect"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--drain-to"), "{told}");
+    assert_eq!(floe(&["serve", "--workers", "0"]).output().unwrap().status.code(), Some(2));
 }

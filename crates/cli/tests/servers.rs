@@ -138,7 +138,7 @@ fn a_server_says_what_to_try_and_takes_users_of_the_environment() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(told[2].starts_with("ready: "), "{told:?}");
-    assert!(told[3].contains("floe gather turn:127.0.0.1:") && told[3].contains("--user alice"), "{told:?}");
+    assert!(told[3].contains("floe turn turn:127.0.0.1:") && told[3].contains("--user alice"), "{told:?}");
     assert!(!told.concat().contains("secret"), "{told:?}");
 }
 

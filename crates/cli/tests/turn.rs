@@ -10,6 +10,7 @@
 
 mod program;
 
+use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::process::Output;
 use std::thread;
@@ -251,7 +252,8 @@ fn an_echo_server_of_the_user_is_the_peer() {
     let output = turn(&uri, &["--peer", &mute.local_addr().unwrap().to_string(), "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let lines = json_lines(&output);
-    assert!(find(&lines, "send")["error"].as_str().unwrap().contains("nothing came back"), "{lines:?}");
+    let suspect = format!("nothing came back from {}: it may be no echo server", mute.local_addr().unwrap());
+    assert!(find(&lines, "send")["error"].as_str().unwrap().starts_with(&suspect), "{lines:?}");
 }
 
 #[test]
@@ -313,6 +315,11 @@ fn wrong_usage_is_told_before_anything_is_asked() {
     for (arguments, words) in [
         (&["turn", "stun:127.0.0.1", "--user", "u", "--password", "p"][..], "names no relay"),
         (&["turn", "turn:127.0.0.1"], "needs credentials"),
+        (&["turn", "turn:127.0.0.1"], "--secret"),
+        (
+            &["turn", "turn:127.0.0.1", "--user", "u", "--password", "p", "--secret", "s"],
+            "'--password <SECRET>' cannot be used with '--secret <SECRET>'",
+        ),
         (&["turn", "turn:127.0.0.1", "--user", "u"], "needs credentials"),
         (&["turn", "turn:127.0.0.1", "--user", "u", "--password", "p", "--ca", "/nowhere"], "/nowhere"),
         (
@@ -344,6 +351,67 @@ fn a_server_that_says_nothing_is_told_for_each_transport() {
     assert_eq!(output.status.code(), Some(1));
     let told = stdout(&output);
     assert!(told.contains("did not answer over UDP") && told.contains("expects TLS"), "{told}");
+}
+
+/// A server that sends all clients to that one.
+fn sending_to(server: &Server) -> Server {
+    Server::start_with(&["--redirect", "--drain-to", &server.address])
+}
+
+#[test]
+fn a_server_that_we_are_sent_to_is_named() {
+    let server = Server::start();
+    let first = sending_to(&server);
+    let uri = format!("{}?transport=udp", first.uri("turn"));
+    let told = stdout(&turn(&uri, &[]));
+    let head = format!("{uri}: carries data over udp IPv4 at {} (redirected)\n", server.address);
+    assert!(told.starts_with(&head), "{told}");
+    let lines = json_lines(&turn(&uri, &["--json"]));
+    assert_eq!(find(&lines, "delete")["redirected"], *server.address);
+}
+
+#[test]
+fn a_server_that_we_are_sent_to_is_named_where_it_fails() {
+    for (arguments, place) in [
+        (&[][..], "udp IPv4 permission at {} (redirected)"),
+        (&["--max-allocations", "0"], "{}, to which the TURN server has sent us"),
+    ] {
+        let server = Server::start_with(arguments);
+        let first = sending_to(&server);
+        let lines = turn(&format!("{}?transport=udp", first.uri("turn")), &[]);
+        let (told, place) = (stdout(&lines), place.replace("{}", &server.address));
+        assert!(told.replace("\n  ", " ").contains(&place), "{place}: {told}");
+    }
+}
+
+#[test]
+fn a_server_that_is_full_is_not_asked_for_the_other_family() {
+    let server = Server::start_with(&["--max-allocations", "0"]);
+    let lines = json_lines(&turn(&server.uri("turn"), &["--json"]));
+    let asked: Vec<_> = lines.iter().filter(|line| line["step"] == "allocate").collect();
+    assert_eq!(asked.len(), 2, "{lines:?}");
+    assert!(asked.iter().all(|line| line["code"] == 508 && line["family"] == "ipv4"), "{asked:?}");
+}
+
+#[test]
+fn tls_and_plain_tcp_that_meet_are_told_of_each_other() {
+    // One that hangs up on whatever it hears.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 2000]);
+        }
+    });
+    for (uri, words) in [
+        (format!("turn:{address}?transport=tcp"), "if this port speaks TLS, use turns:"),
+        (format!("turns:{address}"), "if this port speaks no TLS, use turn:"),
+    ] {
+        let output = turn(&uri, &["--json"]);
+        let lines = json_lines(&output);
+        assert!(find(&lines, "allocate")["error"].as_str().unwrap().contains(words), "{lines:?}");
+    }
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use floe_stun::credentials::Credentials;
 use floe_stun::{Forward, SocketId, Transport};
 use floe_turn_server::{AddressPair, AddressPairError, Config, Event, LookupId, Server, Stats};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -122,6 +124,11 @@ impl TurnServer {
     /// left.
     pub fn drain(&self, to: impl IntoIterator<Item = (SocketAddr, Option<String>)>) {
         self.shared.command(|_, state| state.machine.drain(to));
+    }
+
+    /// Nobody is relayed to this address, where this program listens for another purpose.
+    pub fn keep_away_from(&self, address: SocketAddr) {
+        self.shared.command(|_, state| state.machine.keep_away_from(address));
     }
 
     /// Answers [`Event::Lookup`]: the credentials of a user who is not in the [`Config`], or that there is no such user; see
@@ -261,15 +268,19 @@ impl ServerBuilder {
         for socket in sockets.iter() {
             server.listen(socket.id(), socket.local());
         }
+        for (_, stream) in listeners.iter().filter(|(transport, _)| *transport != Transport::Udp) {
+            server.keep_away_from(*stream);
+        }
         for pair in &pairs {
             server.serve_discovery(pair)?;
         }
         let shared = Shared::new(server, sockets, clock);
-        let (events, events_out) = mpsc::unbounded_channel();
+        let (events, events_out) = mpsc::channel(EVENTS);
+        let lost = Arc::new(AtomicU64::new(0));
         let (ending, ended) = watch::channel(());
-        let host = Host { events, seats, train: Train::default(), _ending: ending };
+        let host = Host { events, lost: Arc::clone(&lost), seats, train: Train::default(), _ending: ending };
         tokio::spawn(Driver::new(Arc::clone(&shared), host).run());
-        Ok((TurnServer { shared, local, listeners, pairs, ended }, ServerEvents(events_out)))
+        Ok((TurnServer { shared, local, listeners, pairs, ended }, ServerEvents { events: events_out, lost }))
     }
 }
 
@@ -345,19 +356,32 @@ fn is_taken(why: &BindError) -> bool {
 }
 
 /// What a [`TurnServer`] reports, in order.
+///
+/// 4096 events wait to be read. Who reads too slowly, or not at all, loses those that come then, and the server serves on:
+/// [`lost`](Self::lost) counts them. A lost [`Event::Lookup`] does no harm but that its user must ask again.
 #[derive(Debug)]
-pub struct ServerEvents(mpsc::UnboundedReceiver<Event>);
+pub struct ServerEvents {
+    events: mpsc::Receiver<Event>,
+    lost: Arc<AtomicU64>,
+}
 
 impl ServerEvents {
     /// The next event; none once the server is closed. Cancelling loses nothing.
     pub async fn recv(&mut self) -> Option<Event> {
-        self.0.recv().await
+        self.events.recv().await
+    }
+
+    /// How many events there was no room for, since the server was bound.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 
 /// Where the driver puts what the server gives.
 struct Host {
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::Sender<Event>,
+    lost: Arc<AtomicU64>,
     seats: Arc<Seats>,
     train: Train,
     _ending: watch::Sender<()>,
@@ -374,7 +398,10 @@ impl App<Server> for Host {
             Event::Released { client, .. } => self.seats.note_released(*client),
             _ => {}
         }
-        let _ = self.events.send(event);
+        // Who has dropped the other end does not want them.
+        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Relays: the bytes go out behind their new header.
@@ -391,6 +418,9 @@ impl App<Server> for Host {
     }
 }
 
+/// As many events may wait for who reads them.
+const EVENTS: usize = 4096;
+
 /// How often the system may choose a port that the other address of a pair does not have.
 const PORT_ATTEMPTS: usize = 8;
 
@@ -401,3 +431,42 @@ fn unix_now() -> Duration {
 
 /// Closing asks nobody, so this is never used up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn events_that_nobody_reads_are_counted_and_not_kept() {
+        let (events, events_out) = mpsc::channel(2);
+        let (ending, _ended) = watch::channel(());
+        let lost = Arc::new(AtomicU64::new(0));
+        let seats = Seats::new(StreamLimits::default());
+        let mut host = Host {
+            events,
+            lost: Arc::clone(&lost),
+            seats: Arc::clone(&seats),
+            train: Train::default(),
+            _ending: ending,
+        };
+        let mut reports = ServerEvents { events: events_out, lost };
+        let client: SocketAddr = "192.0.2.1:7".parse().unwrap();
+        let allocated = Event::Allocated {
+            client,
+            relayed: "192.0.2.2:50000".parse().unwrap(),
+            second: None,
+            socket: SocketId(1),
+            user: "u".to_owned(),
+        };
+        let mut sockets = Sockets::default();
+        for _ in 0..5 {
+            host.on_event(&mut sockets, allocated.clone());
+        }
+        assert_eq!(reports.lost(), 3);
+        assert!(seats.take(client.ip()).unwrap().has_allocation(client), "what is lost is noted all the same");
+        drop(host);
+        assert_eq!(reports.recv().await, Some(allocated.clone()));
+        assert_eq!(reports.recv().await, Some(allocated));
+        assert_eq!(reports.recv().await, None);
+    }
+}

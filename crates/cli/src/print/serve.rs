@@ -132,6 +132,16 @@ pub(crate) fn discovery(as_json: bool, pair: &AddressPair) -> io::Result<()> {
     ))
 }
 
+/// It does nothing for anybody itself.
+pub(crate) fn redirecting(as_json: bool) -> io::Result<()> {
+    if as_json {
+        return Ok(());
+    }
+    queued_line(
+        "ready: answers STUN to everybody, and sends whoever wants a relay to the servers of --drain-to; Ctrl-C ends it",
+    )
+}
+
 /// Says what it does for whom, and what to try.
 pub(crate) fn ready(
     as_json: bool,
@@ -156,7 +166,7 @@ pub(crate) fn ready(
             queued_line(
                 "ready: answers STUN to everybody and relays for those with a user name; Ctrl-C ends it",
             )?;
-            queued_line(format!("try:   floe gather turn:{address} --user {name} --password …"))
+            queued_line(format!("try:   floe turn turn:{address} --user {name} --password …"))
         }
     }
 }

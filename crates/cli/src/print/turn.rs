@@ -1,5 +1,6 @@
 //! What a TURN server does on each way to it: a table and a sentence for each failure, or JSON lines.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::{Paint, columns, json as json_line, line, note, rtt, wrap};
 use crate::contract::{family_word, millis, transport_word, written};
-use crate::turn::{Flow, Found, Relay, Report, Step, Trouble, Way};
+use crate::turn::{Flow, Found, Granted, Relay, Report, Step, Trouble, Way};
 
 pub(crate) struct Printer {
     json: bool,
@@ -65,12 +66,12 @@ impl Printer {
     /// A step of it has ended.
     pub(crate) fn report(&mut self, report: Report) -> io::Result<()> {
         let Some(row) = self.rows.last_mut() else { return Ok(()) };
-        if self.json {
-            json_line(&Told::Step(Box::new(told(row, &report))))?;
-        }
         self.failed += usize::from(report.result.is_err());
         row.reports.push(report);
-        Ok(())
+        match row.reports.last() {
+            Some(report) if self.json => json_line(&Told::Step(Box::new(told(row, report)))),
+            _ => Ok(()),
+        }
     }
 
     /// The case has ended.
@@ -104,7 +105,9 @@ impl Printer {
     /// Where data went there and back.
     fn verdict(&self, rows: &[&Row]) -> String {
         let carried = rows.iter().filter(|row| row.carried);
-        let ways: Vec<_> = carried.map(|row| format!("{} {}", row.over(), row.asked())).collect();
+        let ways: Vec<_> = carried
+            .map(|row| format!("{} {}{}", row.over(), row.asked(), row.at().unwrap_or_default()))
+            .collect();
         match ways.as_slice() {
             [] => self.paint.bad("carries no data"),
             ways => self.paint.good(format!("carries data over {}", ways.join(", "))),
@@ -139,19 +142,19 @@ impl Printer {
 
     /// Each sentence once, with all that it is true of in front.
     fn troubles(&self, rows: &[&Row]) -> io::Result<()> {
-        let mut told: Vec<(&str, Vec<String>)> = Vec::new();
-        for (row, step, trouble) in rows.iter().flat_map(|row| row.troubles()) {
-            let place = row.place(step);
-            match told.iter_mut().find(|(text, _)| *text == trouble.text) {
+        let mut told: Vec<(Cow<'_, str>, Vec<String>)> = Vec::new();
+        let all = rows.iter().flat_map(|row| row.troubles().map(|(step, text)| (row.place(step), text)));
+        for (place, text) in all {
+            match told.iter_mut().find(|(other, _)| *other == text) {
                 Some((_, places)) if places.contains(&place) => {}
                 Some((_, places)) => places.push(place),
-                None => told.push((&trouble.text, vec![place])),
+                None => told.push((text, vec![place])),
             }
         }
         for (text, places) in told {
             line("")?;
             line(self.paint.bad(places.join(", ")))?;
-            line(wrap(2, text))?;
+            line(wrap(2, &text))?;
         }
         Ok(())
     }
@@ -176,11 +179,18 @@ impl Row {
     }
 
     fn place(&self, step: Step) -> String {
-        [&self.over(), self.asked(), step.name()]
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
+        let over = self.over();
+        let words = [&over, self.asked(), step.name()].into_iter().filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ") + &self.at().unwrap_or_default()
+    }
+
+    /// The server that we were sent to, if that granted the allocation.
+    fn redirected(&self) -> Option<SocketAddr> {
+        self.granted()?.redirected
+    }
+
+    fn at(&self) -> Option<String> {
+        self.redirected().map(|server| format!(" at {server} (redirected)"))
     }
 
     fn cells(&self) -> [String; HEADS.len()] {
@@ -202,9 +212,10 @@ impl Row {
         [self.over(), asked, allocate, permission, send, channel, data, socket, moved, refresh, delete, tcp]
     }
 
-    /// A step may come several times: for each family, for each peer.
+    /// A step may come several times: for each family, for each peer. Where one peer is silent, the other counts.
     fn cell(&self, step: Step) -> String {
-        let mut found = self.reports.iter().filter(|report| report.step == step);
+        let of_step = |report: &&Report| report.step == step && self.answers_instead(report).is_none();
+        let mut found = self.reports.iter().filter(of_step);
         match found.clone().next() {
             None => ABSENT.to_owned(),
             Some(_) if found.any(|report| report.result.is_err()) => BAD.to_owned(),
@@ -214,16 +225,31 @@ impl Row {
         }
     }
 
-    /// Whether it could move.
-    fn ticket(&self) -> &'static str {
-        let granted = self.reports.iter().find_map(|report| match &report.result {
-            Ok(Found::Allocation(granted)) => Some(granted.ticket),
+    /// Whom we came to talk to in place of the peer that this is about, who did not hear us.
+    fn answers_instead(&self, report: &Report) -> Option<SocketAddr> {
+        let first = report.peer.filter(|_| is_of_peer(report.step))?;
+        let mut answered = self.reports.iter().filter_map(|other| match other.result {
+            Ok(Found::Echo { .. }) if is_of_peer(other.step) => other.peer,
             _ => None,
         });
-        match granted {
-            Some(true) => "ticket",
+        // In one allocation of both families there is one of each.
+        let other = answered.clone().find(|other| other.is_ipv4() == first.is_ipv4())?;
+        (!answered.any(|peer| peer == first)).then_some(other)
+    }
+
+    /// Whether it could move.
+    fn ticket(&self) -> &'static str {
+        match self.granted() {
+            Some(granted) if granted.ticket => "ticket",
             _ => ABSENT,
         }
+    }
+
+    fn granted(&self) -> Option<&Granted> {
+        self.reports.iter().find_map(|report| match &report.result {
+            Ok(Found::Allocation(granted)) => Some(granted),
+            _ => None,
+        })
     }
 
     fn flow(&self) -> Option<&Flow> {
@@ -241,11 +267,37 @@ impl Row {
         [self.over(), self.asked().to_owned(), rate, sent, lost, least, median, most]
     }
 
-    fn troubles(&self) -> impl Iterator<Item = (&Self, Step, &Trouble)> {
-        let failed =
-            self.reports.iter().filter_map(|report| Some((report.step, report.result.as_ref().err()?)));
-        failed.map(move |(step, trouble)| (self, step, trouble))
+    /// What failed and why, and what is worth a remark.
+    fn troubles(&self) -> impl Iterator<Item = (Step, Cow<'_, str>)> {
+        let failed = self.reports.iter().filter_map(|report| {
+            let trouble = report.result.as_ref().err()?;
+            let silent = report.peer.filter(|_| matches!(report.step, Step::Send | Step::Data));
+            Some((
+                report.step,
+                match silent.zip(self.answers_instead(report)) {
+                    Some((silent, other)) => Cow::Owned(no_hairpin(silent, other)),
+                    None => Cow::Borrowed(trouble.text.as_str()),
+                },
+            ))
+        });
+        let lossy = self.flow().filter(|flow| flow.is_lossy());
+        failed.chain(lossy.map(|_| (Step::Flow, LOSSY.into())))
     }
+}
+
+/// Whether it is tried with one peer after the other, until one hears us.
+const fn is_of_peer(step: Step) -> bool {
+    matches!(step, Step::Permission | Step::Send | Step::Channel | Step::Data)
+}
+
+/// The peer that is tried first is our second allocation, and the other one a socket of this machine.
+fn no_hairpin(silent: SocketAddr, other: SocketAddr) -> String {
+    let (silent, other) = (silent.ip(), other.ip());
+    format!(
+        "nothing came back from our second allocation at {silent}, but a socket of this machine at {other} answers: \
+         probably the NAT in front of the relay does not hairpin, and clients that both use it do not hear each other; \
+         look there"
+    )
 }
 
 fn told(row: &Row, report: &Report) -> Line {
@@ -264,6 +316,7 @@ fn told(row: &Row, report: &Report) -> Line {
         code: None,
         error: None,
         peer: peer.map(written),
+        redirected: row.redirected().map(written),
         ..Line::default()
     };
     match result {
@@ -274,7 +327,6 @@ fn told(row: &Row, report: &Report) -> Line {
             line.mapped = Some(written(granted.mapped));
             line.lifetime_s = Some(granted.lifetime.as_secs());
             line.ticket = Some(granted.ticket);
-            line.redirected = granted.redirected.map(written);
         }
         Ok(Found::Lifetime(lifetime)) => line.lifetime_s = Some(lifetime.as_secs()),
         Ok(Found::Echo { rtt }) => line.rtt_ms = Some(millis(*rtt)),
@@ -345,3 +397,85 @@ const FLOW_HEADS: [&str; 8] = ["OVER", "RELAY", "RATE", "SENT", "LOST", "RTT MIN
 const GOOD: &str = "✓";
 const BAD: &str = "✗";
 const ABSENT: &str = "-";
+
+const LOSSY: &str = "more than 5 % of the datagrams did not come back: the network carries less than --rate asks for, or the \
+                     server limits what a user may send; ask for a lower --rate";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "203.0.113.1:50000";
+    const OTHER: &str = "192.0.2.7:40000";
+
+    fn row(reports: Vec<Report>) -> Row {
+        let server = "203.0.113.1:3478".parse().ok();
+        let relay = Some(Relay::One(Family::Ipv4));
+        Row { url: "turn:a".into(), transport: Transport::Udp, server, relay, reports, carried: true }
+    }
+
+    fn report(step: Step, peer: &str, result: Result<Found, Trouble>) -> Report {
+        Report { step, peer: peer.parse().ok(), took: Duration::ZERO, result }
+    }
+
+    fn heard() -> Result<Found, Trouble> {
+        Ok(Found::Echo { rtt: Duration::from_millis(2) })
+    }
+
+    fn silent() -> Result<Found, Trouble> {
+        Err(Trouble::new("silence"))
+    }
+
+    fn tried(peer: &str, echo: fn() -> Result<Found, Trouble>) -> [Report; 4] {
+        [
+            report(Step::Permission, peer, Ok(Found::Nothing)),
+            report(Step::Send, peer, echo()),
+            report(Step::Channel, peer, Ok(Found::Nothing)),
+            report(Step::Data, peer, echo()),
+        ]
+    }
+
+    fn told(row: &Row) -> Vec<String> {
+        row.troubles().map(|(step, text)| format!("{}: {text}", row.place(step))).collect()
+    }
+
+    #[test]
+    fn where_one_peer_is_silent_the_other_counts_and_both_are_named() {
+        let row = row([tried(FIRST, silent), tried(OTHER, heard)].into_iter().flatten().collect());
+        assert_eq!(
+            [Step::Permission, Step::Send, Step::Data].map(|step| row.cell(step)),
+            [GOOD, "2.00 ms", "2.00 ms"]
+        );
+        for text in told(&row) {
+            assert!(text.contains("203.0.113.1, but") && text.contains("192.0.2.7 answers"), "{text}");
+            assert!(text.contains("hairpin") && !text.contains("silence"), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_both_peers_are_silent_that_is_told() {
+        let row = row([tried(FIRST, silent), tried(OTHER, silent)].into_iter().flatten().collect());
+        assert_eq!(row.cell(Step::Send), BAD);
+        assert_eq!(told(&row).len(), 4);
+        assert!(told(&row).iter().all(|text| text.ends_with("silence")), "{:?}", told(&row));
+    }
+
+    #[test]
+    fn what_a_peer_that_hears_us_does_not_hear_counts() {
+        let mut reports = Vec::from(tried(FIRST, heard));
+        reports.push(report(Step::Data, FIRST, silent()));
+        reports.push(report(Step::Socket, OTHER, heard()));
+        let row = row(reports);
+        assert_eq!(row.cell(Step::Data), BAD);
+        assert_eq!(told(&row), ["udp IPv4 data: silence"]);
+    }
+
+    #[test]
+    fn much_loss_is_worth_a_remark() {
+        for (back, remarks) in [(95, 0), (94, 1)] {
+            let flow = Flow { sent: 100, back, rate: 1.0, rtt: None };
+            let row = row(vec![report(Step::Flow, OTHER, Ok(Found::Flow(flow)))]);
+            assert_eq!(told(&row).len(), remarks, "{back}");
+        }
+    }
+}

@@ -68,6 +68,11 @@ impl Fleet {
         move || sum(&servers)
     }
 
+    /// Nobody is relayed there.
+    pub(crate) fn keep_away_from(&self, address: SocketAddr) {
+        self.servers.iter().for_each(|server| server.keep_away_from(address));
+    }
+
     pub(crate) fn drain(&self, to: &[(SocketAddr, Option<String>)]) {
         for server in &self.servers {
             server.drain(to.iter().cloned());

@@ -60,7 +60,7 @@ impl Metrics {
                     .header_read_timeout(PATIENCE)
                     .serve_connection(TokioIo::new(stream), service);
                 // Whoever breaks off has got what they wanted, or asks again.
-                let _ = tokio::time::timeout(PATIENCE * 6, connection).await;
+                let _ = tokio::time::timeout(PATIENCE * 5, connection).await;
                 drop(seat);
             });
         }
@@ -136,7 +136,7 @@ const CONNECTIONS: usize = 16;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// For the head of a request.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! What an operator may decide about the server: the same by options and in a file.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -18,7 +19,8 @@ pub(crate) struct Settings {
     /// every address of this machine.
     #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
     pub(crate) listen: Vec<SocketAddr>,
-    /// Where to listen for TLS, such as 192.0.2.1:5349. By default port 5349 of every address, if there is a certificate.
+    /// Where to listen for TLS, such as 192.0.2.1:5349. By default port 5349 of what --listen says, if there is a
+    /// certificate.
     #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
     pub(crate) tls_listen: Vec<SocketAddr>,
     /// The certificate chain for TLS in PEM, the server's own first; SIGHUP reads it and its key again.
@@ -92,7 +94,7 @@ pub(crate) struct Settings {
     /// Servers beside each other on the same addresses, each on a thread of its own; the system spreads clients over them.
     /// Limits are those of each, and nobody moves (RFC 8016) from one to another.
     #[arg(long, value_name = "COUNT")]
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<NonZeroUsize>,
     /// Serve counters for Prometheus by HTTP here, at /metrics; not meant for the world.
     #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
     pub(crate) metrics: Option<SocketAddr>,
@@ -100,7 +102,8 @@ pub(crate) struct Settings {
     /// once, as Ctrl-C does.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) drain: Option<u64>,
-    /// Where new clients are sent meanwhile, such as 192.0.2.2:3478, or 192.0.2.2:5349=turn2.example.org over TLS.
+    /// Where new clients are sent meanwhile: 192.0.2.2:3478 those over UDP and TCP, 192.0.2.2:5349=turn2.example.org those
+    /// over TLS.
     #[arg(long, value_name = "IP:PORT[=NAME]", value_parser = Elsewhere::parse)]
     pub(crate) drain_to: Vec<Elsewhere>,
     /// Send all new clients there from the beginning: a server that only spreads load.
@@ -182,8 +185,33 @@ fn words<T>(name: &str, text: &str, parse: fn(&str) -> Result<T, String>) -> Res
 /// Why and where, without what stands there.
 fn reason(why: &toml::de::Error, text: &str) -> String {
     let line = why.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    let key = line.and_then(|line| text.lines().nth(line - 1)?.split_once('=')).map(|(key, _)| key.trim());
+    let is_option = |key: &&str| {
+        Settings::augment_args(clap::Command::new(""))
+            .get_arguments()
+            .any(|option| option.get_long() == Some(*key))
+    };
     let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-    format!("{place}{}", why.message())
+    let key = key.filter(is_option).map(|key| format!("{key}: ")).unwrap_or_default();
+    format!("{place}{key}{}", without_values(why.message()))
+}
+
+/// What a parser says, without what it has found: that may be a secret in the wrong place.
+fn without_values(message: &str) -> String {
+    let told = match message.split_once("invalid type: ") {
+        Some((_, rest)) => {
+            let expected = rest.rsplit_once("expected ").map_or(rest, |(_, expected)| expected);
+            let example = if expected == "a sequence" { " (a list: [\"…\"])" } else { "" };
+            return format!("expected {expected}{example}");
+        }
+        None => message,
+    };
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    match told.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((name, _)) if is_name(name) => format!("unknown field `{name}`"),
+        Some(_) => "unknown field".to_owned(),
+        None => told.split('"').step_by(2).collect::<Vec<_>>().join("…"),
+    }
 }
 
 /// A user as given on the command line.
@@ -450,9 +478,12 @@ mod tests {
     #[test]
     fn what_is_wrong_in_a_file_is_told_without_what_stands_there() {
         for (text, told) in [
-            ("realm = \"a\"\nuser = [\"hunter2\"]", "line 2: expected NAME:PASSWORD"),
+            ("realm = \"a\"\nuser = [\"hunter2\"]", "line 2: user: expected NAME:PASSWORD"),
             ("\n\nlissen = [\"127.0.0.1:1\"]", "line 3: unknown field `lissen`"),
             ("user = \"alice:hunter2", "line 1"),
+            ("secret = \"hunter2\"", "line 1: secret: expected a sequence (a list"),
+            ("\"alice:hunter2\" = 1", "line 1: unknown field"),
+            ("user = [[\"hunter2\"]]", "line 1: user: expected"),
         ] {
             let why = reason(&toml::from_str::<Settings>(text).unwrap_err(), text);
             assert!(why.contains(told) && !why.contains("hunter2"), "{why}");

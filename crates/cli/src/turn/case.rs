@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floe_stun::attribute::Family;
-use floe_stun::{Instant, Schedule};
+use floe_stun::{Instant, Schedule, Transport};
 use floe_tokio::{Clock, TurnBuilder, TurnClient, TurnError, TurnEvents};
-use floe_turn_client::{AllocateFailure, Event, Wanted};
+use floe_turn_client::{AllocateFailure, Event, LostReason, Wanted};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::echo::{Echo, NOTHING_BACK};
+use super::echo::Echo;
 use super::flow::{Meter, Next};
 use super::journal::Journal;
 use super::peer::{Peer, echo_of_client, reachable};
@@ -108,7 +108,7 @@ impl Case<'_> {
             Ok(allocated) => allocated,
             Err(why) => {
                 let trouble = self.trouble(why);
-                journal.ending.hopeless = trouble.code.is_none_or(|code| code == 401 || code == 300);
+                journal.ending.hopeless = trouble.is_of_the_way();
                 journal.note(Step::Allocate, None, Err(trouble))?;
                 return Ok(None);
             }
@@ -123,13 +123,22 @@ impl Case<'_> {
         Ok(ok.then_some(held))
     }
 
-    /// The library's sentence about silence is one about UDP.
+    /// The library's sentence about silence is one about UDP, and it does not know that TLS has not been tried.
     fn trouble(&self, why: TurnError) -> Trouble {
-        match why {
-            TurnError::Allocate(AllocateFailure::TimedOut) if self.way.transport.is_stream() => {
-                Trouble::new(MUTE_STREAM)
+        let (TurnError::Allocate(failure) | TurnError::Elsewhere { why: failure, .. }) = &why else {
+            return why.into();
+        };
+        let transport = self.way.transport;
+        let trouble = match failure {
+            AllocateFailure::TimedOut if transport.is_stream() => Trouble::new(MUTE_STREAM),
+            AllocateFailure::SocketClosed if transport == Transport::Tcp => {
+                Trouble::new(format!("{failure}; {PERHAPS_TLS}"))
             }
-            why => why.into(),
+            _ => return why.into(),
+        };
+        match why {
+            TurnError::Elsewhere { server, .. } => trouble.within(&format!("{server}, {SENT_TO}")),
+            _ => trouble,
         }
     }
 
@@ -229,7 +238,7 @@ impl Case<'_> {
             }
         }
         let flow = meter.finish();
-        let result = if flow.back > 0 { Ok(Found::Flow(flow)) } else { Err(Trouble::new(NOTHING_BACK)) };
+        let result = if flow.back > 0 { Ok(Found::Flow(flow)) } else { Err(Trouble::new(TOO_FAST)) };
         journal.note(Step::Flow, Some(peer.address), result)?;
         Ok(())
     }
@@ -365,7 +374,7 @@ async fn echo(
 ) -> Result<bool, Failure> {
     journal.start();
     let echo = Echo::of(client, peer.address).await;
-    journal.note(step, Some(peer.address), echo.result())?;
+    journal.note(step, Some(peer.address), echo.result(peer.silence()))?;
     Ok(echo.rtt.is_some())
 }
 
@@ -376,11 +385,13 @@ async fn go_elsewhere(ours: &mut Held, peer: &Peer) -> Result<Found, Trouble> {
     ours.client.rebind().await?;
     let moved = ours.event(|event| match event {
         Event::Moved => Some(Ok(())),
+        Event::Lost(LostReason::SocketClosed) => Some(Err(Trouble::new(LEFT_WITH_STREAM))),
         Event::Lost(why) => Some(Err(Trouble::from(why))),
         _ => None,
     });
     moved.await.unwrap_or_else(|| Err(Trouble::new(SILENT))).map_err(|why| why.within(NOT_MOVED))?;
-    Echo::of(&ours.client, peer.address).await.result().map_err(|why| why.within("after the move"))
+    let echo = Echo::of(&ours.client, peer.address).await;
+    echo.result(peer.silence()).map_err(|why| why.within("after the move"))
 }
 
 async fn refresh(ours: &mut Held, journal: &mut Journal<'_>) -> Result<(), Failure> {
@@ -427,10 +438,16 @@ const STREAM_SCHEDULE: Schedule = Schedule::STREAM.with_rto(Duration::from_secs(
 
 const MUTE_STREAM: &str = "the connection is there, and nobody answers on it within 10 s: it may be no TURN server, or one \
                            that expects TLS; check the port, or use turns:";
+const PERHAPS_TLS: &str = "if this port speaks TLS, use turns:";
+const SENT_TO: &str = "to which the TURN server has sent us";
+const TOO_FAST: &str = "nothing came back at this rate, and single datagrams did: the server or the network stops what is \
+                        too much; ask for a lower --rate";
 const ONE_ADDRESS: &str = "the TURN server gave one address and said nothing of the other: it does not give both in one \
                            allocation (ADDITIONAL-ADDRESS-FAMILY); make two";
-const NO_TICKET: &str =
-    "the TURN server gave no ticket: it does not let clients move (RFC 8016); allow it there";
+const NO_TICKET: &str = "the TURN server gave no ticket: it does not let clients move (RFC 8016); allow it there. floe serve \
+                         does unless it has --no-mobility or several --workers";
+const LEFT_WITH_STREAM: &str = "this server ends an allocation together with the stream that it was made over, so that none \
+                                moves over TCP or TLS; over UDP they may";
 const NOT_MOVED: &str =
     "the TURN server had given a ticket, and the allocation did not come along all the same";
 const NO_CONNECTION: &str = "no connection through the relay within 12 s; look whether the server relays TCP";

@@ -55,10 +55,10 @@ impl Echo {
         }
     }
 
-    /// All of it has to come back.
-    pub(crate) fn result(&self) -> Result<Found, Trouble> {
+    /// All of it has to come back; if nothing does, so it is told.
+    pub(crate) fn result(&self, silence: impl Into<String>) -> Result<Found, Trouble> {
         match self.rtt {
-            None => Err(Trouble::new(NOTHING_BACK)),
+            None => Err(Trouble::new(silence)),
             Some(rtt) if self.missing.is_empty() => Ok(Found::Echo { rtt }),
             Some(_) => {
                 let sizes: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
@@ -82,8 +82,6 @@ const ATTEMPTS: usize = 3;
 /// As long as a slow way around the world takes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(crate) const NOTHING_BACK: &str = "nothing came back from the peer: the relay does not pass data on, or a firewall behind it is in the way; look whether \
-     the server's relay ports are open to the world";
 const LIMITS: &str = "the server or the network behind it takes no datagrams of this size";
 
 #[cfg(test)]
@@ -95,17 +93,17 @@ mod tests {
     #[test]
     fn what_came_back_in_part_is_told_by_size() {
         let mut echo = Echo { missing: SIZES.to_vec(), rtt: None };
-        assert_eq!(echo.result().unwrap_err().text, NOTHING_BACK);
+        assert_eq!(echo.result("silence").unwrap_err().text, "silence");
         for (data, awaited) in
             [(&[0; 1][..], 3), (&[PATTERN; 2], 3), (&[PATTERN; 1200], 2), (&[PATTERN; 1200], 2)]
         {
             echo.handle(3 * MS, data);
             assert_eq!(echo.missing.len(), awaited);
         }
-        let told = echo.result().unwrap_err().text;
+        let told = echo.result("").unwrap_err().text;
         assert!(told.contains("0 and 1 bytes"), "{told}");
         echo.handle(2 * MS, &[]);
         echo.handle(9 * MS, &[PATTERN]);
-        assert!(matches!(echo.result(), Ok(Found::Echo { rtt }) if rtt == 2 * MS));
+        assert!(matches!(echo.result(""), Ok(Found::Echo { rtt }) if rtt == 2 * MS));
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Pace {
 pub(crate) struct Flow {
     pub(crate) sent: u64,
     pub(crate) back: u64,
-    /// Bits of data in a second that came back.
+    /// Bits of data that came back, for each second of sending.
     pub(crate) rate: f64,
     /// The shortest, the median and the longest; none if nothing came back.
     pub(crate) rtt: Option<[Duration; 3]>,
@@ -28,6 +28,11 @@ pub(crate) struct Flow {
 impl Flow {
     pub(crate) const fn lost(&self) -> u64 {
         self.sent.saturating_sub(self.back)
+    }
+
+    /// More than a healthy network loses: 5 %.
+    pub(crate) const fn is_lossy(&self) -> bool {
+        self.lost().saturating_mul(20) > self.sent
     }
 }
 
@@ -39,7 +44,6 @@ pub(crate) struct Meter {
     seen: Vec<bool>,
     back: u64,
     rtts: Vec<Duration>,
-    last: Duration,
 }
 
 /// What the meter wants next.
@@ -53,7 +57,7 @@ pub(crate) enum Next {
 
 impl Meter {
     pub(crate) const fn new(pace: Pace) -> Self {
-        Self { pace, seen: Vec::new(), back: 0, rtts: Vec::new(), last: Duration::ZERO }
+        Self { pace, seen: Vec::new(), back: 0, rtts: Vec::new() }
     }
 
     /// At this time since the beginning.
@@ -75,7 +79,6 @@ impl Meter {
         let Some(seen @ false) = self.seen.get_mut(number) else { return };
         *seen = true;
         self.back += 1;
-        self.last = now;
         if self.rtts.len() < KEPT {
             self.rtts.push(now.saturating_sub(Duration::from_nanos(u64::from_be_bytes(*sent))));
         }
@@ -85,7 +88,7 @@ impl Meter {
         self.rtts.sort_unstable();
         let middle = self.rtts.get(self.rtts.len() / 2);
         let rtt = self.rtts.first().zip(middle).zip(self.rtts.last());
-        let rate = bits(self.back) / self.last.as_secs_f64();
+        let rate = bits(self.back) / self.pace.time.as_secs_f64();
         Flow {
             sent: self.sent(),
             back: self.back,
@@ -159,7 +162,7 @@ mod tests {
         let delay = Duration::from_millis(30);
         let (flow, took) = run(PACE, delay, |_| false);
         assert_eq!((flow.sent, flow.back, flow.lost(), flow.rtt), (100, 100, 0, Some([delay; 3])));
-        assert!((0.9..1.1).contains(&(flow.rate / PACE.rate as f64)), "{flow:?}");
+        assert!((flow.rate - PACE.rate as f64).abs() < 1.0 && !flow.is_lossy(), "{flow:?}");
         assert!(took < Duration::from_millis(1100), "it waits for nothing when all is back: {took:?}");
     }
 
@@ -168,6 +171,11 @@ mod tests {
         let (flow, took) = run(PACE, Duration::from_millis(1), |number| number % 4 == 0);
         assert_eq!((flow.sent, flow.back, flow.lost()), (100, 75, 25));
         assert_eq!(took, Duration::from_secs(2));
+        // What stops coming has not been fast until then.
+        let (flow, _) = run(PACE, Duration::from_millis(1), |number| number >= 41);
+        assert_eq!((flow.back, flow.rate.round(), flow.is_lossy()), (41, 41.0 * 9600.0, true));
+        let (flow, _) = run(PACE, Duration::from_millis(1), |number| number % 20 == 0);
+        assert_eq!((flow.lost(), flow.is_lossy()), (5, false));
         let (flow, _) = run(PACE, Duration::from_millis(1), |_| true);
         assert_eq!((flow.back, flow.rate, flow.rtt), (0, 0.0, None));
     }

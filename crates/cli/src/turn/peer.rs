@@ -53,6 +53,15 @@ impl Peer {
         }
     }
 
+    /// What to make of it that nothing came back.
+    pub(crate) fn silence(&self) -> String {
+        let Self { address, kind } = self;
+        match kind {
+            Kind::Named => format!("nothing came back from {address}: {PERHAPS_NO_ECHO}"),
+            Kind::Relayed(_) | Kind::Socket { .. } => NOTHING_BACK.to_owned(),
+        }
+    }
+
     /// What it sends back travels as ours does. Where it cannot, it comes all the same.
     pub(crate) async fn bind_channel(&self, relayed: SocketAddr) {
         if let Kind::Relayed(client) = &self.kind {
@@ -88,3 +97,8 @@ pub(crate) fn reachable(client: &TurnClient, family: Family) -> Option<IpAddr> {
     let ours = addresses(true).unwrap_or_default();
     (Family::of(seen) == family && ours.contains(&seen)).then_some(seen)
 }
+
+const PERHAPS_NO_ECHO: &str = "it may be no echo server for UDP, or a firewall is in front of it: try it without the relay, or \
+                               leave --peer out; if that works, the relay is well";
+const NOTHING_BACK: &str = "nothing came back from the peer: the relay does not pass data on, or a firewall behind it is \
+                            in the way; look whether the server's relay ports are open to the world";

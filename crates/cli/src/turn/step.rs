@@ -106,6 +106,12 @@ impl Trouble {
         Self { code: Some(refusal.code), text: text.into() }
     }
 
+    /// Whether an allocation of another address family would fare no better on this way: nobody answers, or it is about the
+    /// user or the server as a whole.
+    pub(crate) const fn is_of_the_way(&self) -> bool {
+        matches!(self.code, None | Some(300 | 401 | 441 | 486 | 508))
+    }
+
     /// The same with words in front.
     pub(crate) fn within(self, what: &str) -> Self {
         Self { text: format!("{what}: {}", self.text), ..self }
@@ -135,15 +141,18 @@ impl From<LostReason> for Trouble {
 
 const fn code(why: &TurnError) -> Option<u16> {
     match why {
-        TurnError::Allocate(
-            AllocateFailure::WrongCredentials(refusal) | AllocateFailure::Refused(refusal),
-        )
-        | TurnError::NotPermitted { why: refusal, .. }
+        TurnError::Allocate(why) | TurnError::Elsewhere { why, .. } => code_of_allocate(why),
+        TurnError::NotPermitted { why: refusal, .. }
         | TurnError::NoChannel { why: refusal, .. }
         | TurnError::NotConnected { why: ConnectFailure::Refused(refusal), .. } => Some(refusal.code),
-        TurnError::Allocate(AllocateFailure::Redirected { .. } | AllocateFailure::NotThere { .. }) => {
-            Some(300)
-        }
+        _ => None,
+    }
+}
+
+const fn code_of_allocate(why: &AllocateFailure) -> Option<u16> {
+    match why {
+        AllocateFailure::WrongCredentials(refusal) | AllocateFailure::Refused(refusal) => Some(refusal.code),
+        AllocateFailure::Redirected { .. } | AllocateFailure::NotThere { .. } => Some(300),
         _ => None,
     }
 }
@@ -159,7 +168,10 @@ fn advice(why: &TurnError) -> Option<&'static str> {
             _ => "ask its operator",
         },
         // The library goes there only if the server has proven who it is (RFC 8489 §10).
-        TurnError::Allocate(AllocateFailure::Refused(why)) if why.code == 300 => {
+        TurnError::Allocate(AllocateFailure::Refused(why))
+        | TurnError::Elsewhere { why: AllocateFailure::Refused(why), .. }
+            if why.code == 300 =>
+        {
             "it has not proven that it knows the password, so that anybody may have said this: name that server itself"
         }
         TurnError::Connect(why) if why.detail.contains("CaUsedAsEndEntity") => {
@@ -169,6 +181,34 @@ fn advice(why: &TurnError) -> Option<&'static str> {
         TurnError::Connect(why) if why.detail.contains("UnknownIssuer") => {
             "if it is signed by an authority of your own, name that with --ca FILE"
         }
+        TurnError::Connect(why) if NO_TLS.iter().any(|sign| why.detail.contains(sign)) => {
+            "if this port speaks no TLS, use turn:"
+        }
         _ => return None,
     })
+}
+
+/// What is said of a server that makes nothing of a ClientHello: it hangs up, or answers something else.
+const NO_TLS: [&str; 2] = ["handshake eof", "corrupt message"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_a_family_leaves_the_other_open() {
+        for (code, of_the_way) in [
+            (None, true),
+            (Some(300), true),
+            (Some(401), true),
+            (Some(441), true),
+            (Some(486), true),
+            (Some(508), true),
+            (Some(440), false),
+            (Some(420), false),
+        ] {
+            let trouble = Trouble { code, text: String::new() };
+            assert_eq!(trouble.is_of_the_way(), of_the_way, "{code:?}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn floe(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_floe"));
     command.args(arguments);
-    for name in ["FLOE_TURN_USER", "FLOE_TURN_PASSWORD", "FLOE_SERVE_USERS"] {
+    for name in ["FLOE_TURN_USER", "FLOE_TURN_PASSWORD", "FLOE_TURN_SECRET", "FLOE_SERVE_USERS"] {
         command.env_remove(name);
     }
     command
