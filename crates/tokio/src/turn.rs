@@ -86,6 +86,14 @@ pub enum TurnError {
     /// The server gave no relayed address.
     #[error(transparent)]
     Allocate(#[from] AllocateFailure),
+    /// The server has sent us to another one (RFC 8489 §10), and that gave no relayed address.
+    #[error("{server}, to which the TURN server has sent us: {why}")]
+    Elsewhere {
+        /// The other server.
+        server: SocketAddr,
+        /// Why it gave none.
+        why: AllocateFailure,
+    },
     /// The server does not let us talk to this peer.
     #[error("the TURN server does not relay to {peer} ({why})")]
     NotPermitted {
@@ -369,7 +377,7 @@ impl TurnBuilder {
         let clock = Clock::start();
         let client = Client::new(clock.now(), config, entropy::seed()?);
         let shared = Shared::new(client, sockets, clock);
-        let (events, events_out) = mpsc::channel(KEPT_EVENTS);
+        let (events, mut events_out) = mpsc::channel(KEPT_EVENTS);
         let (inbox, inbox_out) = inbox::inbox();
         let (ending, ended) = watch::channel(());
         let (granting, granted) = oneshot::channel();
@@ -380,10 +388,23 @@ impl TurnBuilder {
         let client = TurnClient { shared, waiting, inbox: inbox_out, ended };
         match granted.await {
             Ok(Ok(())) => Ok((client, TurnEvents(events_out))),
-            Ok(Err(why)) => Err(why.into()),
+            Ok(Err(why)) => Err(match sent_to(&mut events_out) {
+                Some(server) => TurnError::Elsewhere { server, why },
+                None => why.into(),
+            }),
             Err(_) => Err(TurnError::Ended),
         }
     }
+}
+
+/// The server that we were sent to last.
+fn sent_to(events: &mut mpsc::Receiver<Event>) -> Option<SocketAddr> {
+    let told = std::iter::from_fn(|| events.try_recv().ok());
+    told.filter_map(|event| match event {
+        Event::Redirected { to } => Some(to),
+        _ => None,
+    })
+    .last()
 }
 
 async fn open(sockets: &mut Sockets, config: &Config) -> Result<SocketId, TurnError> {
