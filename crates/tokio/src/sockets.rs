@@ -27,13 +27,14 @@ pub(crate) struct Sockets {
     failures: VecDeque<ConnectError>,
 }
 
+/// Small, for a relay has thousands of UDP sockets: what streams have more lies elsewhere.
 #[derive(Debug)]
 enum Flow {
     Udp(Arc<Socket>),
     /// A stream that is cut into frames.
-    Stream(Arc<Stream>, Unread),
+    Stream(Arc<Stream>, Box<Unread>),
     /// A stream that nobody reads yet.
-    Held(Opened),
+    Held(Box<Opened>),
     /// A stream that another one is joined with.
     Joined(Arc<Notify>),
     Listener(Arc<Listener>),
@@ -144,13 +145,13 @@ impl Sockets {
     pub(crate) fn add_stream(&mut self, opened: Opened) -> Arc<Stream> {
         let stream = Stream::new(SocketId(self.next), opened);
         self.new.push(Source::Stream(Arc::clone(&stream)));
-        self.name(Flow::Stream(Arc::clone(&stream), Unread::new()));
+        self.name(Flow::Stream(Arc::clone(&stream), Box::new(Unread::new())));
         stream
     }
 
     /// Takes in a stream that is not to be read before it is joined with another.
     pub(crate) fn hold(&mut self, opened: Opened) -> SocketId {
-        self.name(Flow::Held(opened))
+        self.name(Flow::Held(Box::new(opened)))
     }
 
     fn name(&mut self, flow: Flow) -> SocketId {
@@ -199,22 +200,22 @@ impl Sockets {
     /// Lends what a stream has read, to be given back by [`Self::check_in`]. None if it is no stream that is cut.
     pub(crate) fn check_out(&mut self, id: SocketId) -> Option<Unread> {
         match self.open.get_mut(&id)? {
-            Flow::Stream(_, unread) => Some(std::mem::replace(unread, Unread::new())),
+            Flow::Stream(_, unread) => Some(std::mem::replace(unread.as_mut(), Unread::new())),
             _ => None,
         }
     }
 
     pub(crate) fn check_in(&mut self, id: SocketId, read: Unread) {
         if let Some(Flow::Stream(_, unread)) = self.open.get_mut(&id) {
-            *unread = read;
+            **unread = read;
         }
     }
 
     /// Hands a stream out, with what was read of it and is no frame. Its name is nobody's from then on.
     pub(crate) fn take_stream(&mut self, id: SocketId) -> Option<RawStream> {
         match self.open.remove(&id)? {
-            Flow::Stream(stream, unread) => RawStream::take(&stream, unread),
-            Flow::Held(opened) => Some(RawStream::fresh(opened)),
+            Flow::Stream(stream, unread) => RawStream::take(&stream, *unread),
+            Flow::Held(opened) => Some(RawStream::fresh(*opened)),
             other => {
                 self.open.insert(id, other);
                 None
