@@ -150,7 +150,10 @@ fn relayed<'m>(message: &Message<'m>) -> impl Iterator<Item = SocketAddr> + use<
 
 impl Live {
     fn new(now: Instant, grant: Grant, chance: &mut Chance) -> Self {
-        let lifetime = grant.lifetime;
+        let lifetime = match grant.lifetime {
+            Duration::ZERO => Duration::ZERO,
+            lifetime => lifetime.max(SHORTEST),
+        };
         let refresh = Refresh::At(now + refresh_after(lifetime, chance));
         Self { expires_at: now + lifetime, refresh, silent: false, grant, granted_at: now }
     }
@@ -243,6 +246,11 @@ impl Allocation {
         self.live().is_some_and(|live| live.expires_at <= now)
     }
 
+    /// Whether it was held for so long that it cannot have been granted only to be taken away.
+    pub(crate) fn has_been_of_use(&self, now: Instant) -> bool {
+        self.live().is_some_and(|live| now - live.granted_at >= OF_USE)
+    }
+
     /// Whether it is held and no Refresh is under way.
     pub(crate) fn awaits_refresh(&self) -> bool {
         self.live().is_some_and(|live| matches!(live.refresh, Refresh::At(_)))
@@ -288,6 +296,13 @@ const LEAD: Duration = Duration::from_secs(60);
 
 /// However long the server promises, we look after the allocation once a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// However little the server promises, we do not ask more often than this allows: four times a minute. If it is gone by
+/// then, the answer says so.
+const SHORTEST: Duration = Duration::from_secs(30);
+
+/// An allocation that has lived so long may be asked for again at once.
+const OF_USE: Duration = Duration::from_secs(30);
 
 /// A server in trouble is not asked again when less than twice this is left.
 const LAST_TRY: Duration = Duration::from_secs(5);

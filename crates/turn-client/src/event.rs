@@ -186,7 +186,7 @@ pub enum AllocateFailure {
         why: floe_stun::Failure,
     },
     /// Nobody answered.
-    #[error("the TURN server did not answer over UDP; check address and port, or try TCP or TLS")]
+    #[error("the TURN server did not answer; check address, port and firewall, or try another transport")]
     TimedOut,
     /// The network says that the server cannot be reached.
     #[error("the network says that the TURN server cannot be reached; check address, port and firewall")]

@@ -151,6 +151,20 @@ fn a_short_lifetime_is_refreshed_at_half_time_and_the_servers_word_counts() {
 }
 
 #[test]
+fn a_server_that_grants_a_second_is_asked_four_times_a_minute() {
+    for lifetime in [1.0, 29.0] {
+        let mut server = Server::new();
+        server.lifetime = secs(lifetime);
+        let mut world = World::with(config(), server);
+        world.run(secs(600.0));
+        let refreshes = world.server.of(Method::REFRESH).len();
+        assert!((36..=44).contains(&refreshes), "{lifetime} s: {refreshes} in ten minutes");
+        let [Event::Allocated { lifetime: granted, .. }] = world.events()[..] else { panic!("it is held") };
+        assert_eq!(granted, secs(lifetime), "what the server says is told as it is");
+    }
+}
+
+#[test]
 fn releasing_deletes_and_says_so() {
     let mut world = World::allocated();
     world.bind("203.0.113.7:9");

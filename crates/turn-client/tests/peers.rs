@@ -169,9 +169,9 @@ fn a_server_that_falls_silent_after_its_challenge_has_lost_nothing_that_was_ther
 #[test]
 fn what_was_asked_for_before_a_refresh_is_not_too_early() {
     let mut server = Server::new();
-    server.lifetime = secs(10.0);
+    server.lifetime = secs(30.0);
     let mut world = World::with(support::config(), server);
-    world.run(secs(4.0));
+    world.run(secs(13.4));
     world.server.fault(Method::CREATE_PERMISSION, Fault::Deaf, 3);
     world.server.fault(Method::CREATE_PERMISSION, Fault::Refuse(403), 1);
     world.permit("203.0.113.7");

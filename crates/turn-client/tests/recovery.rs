@@ -319,6 +319,46 @@ fn a_server_that_takes_away_what_it_gives_is_not_asked_without_a_pause() {
 }
 
 #[test]
+fn what_a_server_grants_besides_does_not_hide_that_it_takes_the_allocation_away() {
+    // Every allocation of this server is granted, and every permission.
+    let mut world = bound();
+    world.restart_server();
+    world.server.fault(Method::CHANNEL_BIND, Fault::Refuse(437), 999);
+    world.client.check(world.now);
+    world.drain();
+    let before = world.server.of(Method::ALLOCATE).len();
+    world.run(secs(10.0));
+    let allocates = world.server.of(Method::ALLOCATE).len() - before;
+    // One at once, and two more for the next, whose way the first is in.
+    assert!(allocates <= 3, "{allocates} in ten seconds");
+}
+
+#[test]
+fn an_allocation_that_has_lived_is_asked_for_again_at_once() {
+    let mut world = bound();
+    for _ in 0..20 {
+        world.run(secs(31.0));
+        world.restart_server();
+        world.client.check(world.now);
+        world.drain();
+        world.run(secs(1.0));
+        assert_eq!(kinds(&world.events()), BACK);
+    }
+}
+
+#[test]
+fn a_client_that_moves_often_is_not_made_to_wait() {
+    let mut world = bound();
+    for socket in 8..28 {
+        world.server.allocated = false;
+        world.server.channels.clear();
+        world.move_to(SocketId(socket));
+        world.run(secs(1.0));
+        assert_eq!(kinds(&world.events()), BACK);
+    }
+}
+
+#[test]
 fn an_allocation_with_a_ticket_comes_along() {
     // TMOB-3.1.1-1, TMOB-3.2.1-1, TMOB-3.2.2-3, TMOB-3.2.3-1
     let mut config = steadfast();

@@ -14,9 +14,6 @@ use crate::{AllocateFailure, ConnectFailure, Event, LostReason, Refusal};
 
 impl Client {
     pub(super) fn handle_granted(&mut self, request: &Request, answer: &Authenticated<Message<'_>>) {
-        if !matches!(request.task, Task::Allocate | Task::Delete) {
-            self.losses = 0;
-        }
         match request.task {
             Task::Allocate => self.handle_grant(request.rtt(self.now), answer),
             Task::Delete => self.left(),
@@ -275,6 +272,10 @@ impl Client {
 
     pub(super) fn lose(&mut self, why: LostReason) {
         self.checking = false;
+        // The owner may move as often as it likes. Of what a server grants, only time shows that it was of use.
+        if why == LostReason::Moved || self.allocation.has_been_of_use(self.now) {
+            self.losses = 0;
+        }
         if self.config.again && why.may_pass() && self.losses < MAX_LOSSES {
             self.losses = self.losses.saturating_add(1);
             self.tell(Event::Interrupted(why));
