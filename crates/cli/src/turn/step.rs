@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use floe_stun::Transport;
 use floe_tokio::TurnError;
 use floe_turn_client::{AllocateFailure, ConnectFailure, LostReason, Refusal};
 
@@ -181,15 +182,17 @@ fn advice(why: &TurnError) -> Option<&'static str> {
         TurnError::Connect(why) if why.detail.contains("UnknownIssuer") => {
             "if it is signed by an authority of your own, name that with --ca FILE"
         }
-        TurnError::Connect(why) if NO_TLS.iter().any(|sign| why.detail.contains(sign)) => {
+        TurnError::Connect(why)
+            if why.transport == Transport::Tls && NO_TLS.iter().any(|sign| why.detail.contains(sign)) =>
+        {
             "if this port speaks no TLS, use turn:"
         }
         _ => return None,
     })
 }
 
-/// What is said of a server that makes nothing of a ClientHello: it hangs up, or answers something else.
-const NO_TLS: [&str; 2] = ["handshake eof", "corrupt message"];
+/// What is said of a server that makes nothing of a ClientHello: it hangs up, answers something else, or waits for more.
+const NO_TLS: [&str; 3] = ["handshake eof", "corrupt message", "no answer within"];
 
 #[cfg(test)]
 mod tests {
