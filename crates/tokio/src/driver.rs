@@ -257,7 +257,10 @@ impl<M: Machine, A: App<M>> Driver<M, A> {
             });
             state.sockets.check_in(id, unread);
             match cut {
-                Ok(Some(())) => drop(self.world.carry_out(&mut state)),
+                Ok(Some(())) => {
+                    stream.note_frame();
+                    let _ = self.world.carry_out(&mut state);
+                }
                 Ok(None) => return,
                 Err(_) => return self.world.end_stream(&mut state, stream),
             }

@@ -15,7 +15,7 @@ pub struct StreamLimits {
     pub per_client: usize,
     /// How long a TLS handshake may take, 10 s by default.
     pub handshake: Duration,
-    /// How long a client without an allocation may be silent, 60 s by default.
+    /// How long a client without an allocation may be without a whole message to us, 60 s by default.
     pub idle: Duration,
 }
 

@@ -463,7 +463,7 @@ mod tests {
             host.on_event(&mut sockets, allocated.clone());
         }
         assert_eq!(reports.lost(), 3);
-        assert!(seats.take(client.ip()).unwrap().has_allocation(client), "what is lost is noted all the same");
+        assert!(seats.take(client.ip()).unwrap().has_allocation(client), "a lost one counts for the seats");
         drop(host);
         assert_eq!(reports.recv().await, Some(allocated.clone()));
         assert_eq!(reports.recv().await, Some(allocated));

@@ -65,7 +65,7 @@ struct Wire {
     unflushed: bool,
     /// Since when nothing of the outbox has been taken.
     stalled: Option<Instant>,
-    /// When it has been silent for too long.
+    /// When it has been without a whole frame for too long.
     idle: Option<Instant>,
     /// Since when it is only to write what is in its outbox.
     closing: Option<Instant>,
@@ -76,6 +76,13 @@ struct Wire {
 struct Io {
     duplex: Box<dyn Duplex>,
     seat: Option<Seat>,
+}
+
+impl Io {
+    /// When whoever sits here, and begins to be silent now, is silent for too long.
+    fn patience_ends(&self) -> Option<Instant> {
+        self.seat.as_ref().map(|seat| Instant::now() + seat.patience())
+    }
 }
 
 /// What a stream has for its driver.
@@ -90,9 +97,10 @@ pub(crate) enum News {
 impl Stream {
     pub(crate) fn new(id: SocketId, opened: Opened) -> Arc<Self> {
         let Opened { io, remote, seat, .. } = opened;
+        let io = Io { duplex: io, seat };
         let wire = Wire {
-            idle: seat.as_ref().map(|seat| Instant::now() + seat.patience()),
-            io: Some(Io { duplex: io, seat }),
+            idle: io.patience_ends(),
+            io: Some(io),
             outbox: VecDeque::new(),
             unflushed: false,
             stalled: None,
@@ -134,6 +142,12 @@ impl Stream {
         }
         wire.wake();
         Ok(())
+    }
+
+    /// A whole frame has come. Half of one does not count, or a byte now and then would keep a place for ever.
+    pub(crate) fn note_frame(&self) {
+        let mut wire = self.wire();
+        wire.idle = wire.io.as_ref().and_then(Io::patience_ends);
     }
 
     /// Ends it when what was sent is written.
@@ -244,11 +258,10 @@ impl Wire {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<News> {
-        let Some(Io { duplex, seat }) = &mut self.io else { return Poll::Ready(News::Over) };
+        let Some(Io { duplex, .. }) = &mut self.io else { return Poll::Ready(News::Over) };
         let mut room = [MaybeUninit::uninit(); READ_BYTES];
         let mut room = ReadBuf::uninit(&mut room);
         let read = ready!(Pin::new(duplex).poll_read(cx, &mut room));
-        self.idle = seat.as_ref().map(|seat| Instant::now() + seat.patience());
         Poll::Ready(match (read, room.filled()) {
             (Err(_), _) | (Ok(()), []) => News::Over,
             (Ok(()), bytes) => News::Bytes(bytes.to_vec()),

@@ -123,6 +123,31 @@ async fn who_is_silent_and_has_no_allocation_is_hung_up_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_never_comes_to_the_end_of_a_message_is_hung_up_on_too() {
+    let (server, _events) = builder().tcp(ANY).bind().unwrap();
+    let mut stream = TcpStream::connect(address(&server, Transport::Tcp)).await.unwrap();
+    let begun = Instant::now();
+    // A Send indication, a byte now and then.
+    let header = [0x00, 0x16, 0x01, 0x00, 0x21, 0x12, 0xA4, 0x42];
+    for byte in header.into_iter().chain(std::iter::repeat_n(0, 20)) {
+        if stream.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(25)).await;
+    }
+    let _ = in_time(stream.read(&mut [0; 1])).await;
+    // Noticed by the write after the one that comes too late.
+    assert!(begun.elapsed().as_secs() <= 125, "it was let go on for {:?}", begun.elapsed());
+
+    // Who sends whole messages may go on.
+    let mut stream = TcpStream::connect(address(&server, Transport::Tcp)).await.unwrap();
+    for _ in 0..5 {
+        assert!(in_time(is_served(&mut stream)).await);
+        tokio::time::sleep(Duration::from_secs(50)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_an_allocation_may_be_silent() {
     let (server, _events) = builder().tcp(ANY).bind().unwrap();
     let to = address(&server, Transport::Tcp);

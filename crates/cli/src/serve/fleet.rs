@@ -123,7 +123,7 @@ async fn start(
     }
 }
 
-/// A reader that is slow makes events wait with their server, where their number is limited by what it does.
+/// A reader that is slow makes events wait with their server, which keeps some and counts those it loses.
 async fn pass_on(mut reports: ServerEvents, told: mpsc::Sender<Event>) {
     while let Some(event) = reports.recv().await {
         if told.send(event).await.is_err() {
