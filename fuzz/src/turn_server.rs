@@ -332,6 +332,8 @@ impl<'d> Life<'d> {
 
     /// Nobody is there any more, and time passes.
     fn end(&mut self) {
+        // Time may have passed that the server has not heard of.
+        let _ = self.server.handle_input(self.now, Input::Timeout);
         self.drain();
         while let Some((request, _)) = self.needs.pop_front() {
             let _ = self.server.handle_input(self.now, Input::Failed { request, why: Failure::Exhausted });

@@ -116,13 +116,16 @@ impl Client {
     }
 
     pub(super) fn next_wait(&self) -> Option<(Instant, Why)> {
+        // What was granted ahead of an allocation that never came is not refreshed.
+        let is_live = self.allocation.live().is_some();
+        let (permissions, channels) = (self.permissions.deadline(), self.channels.deadline());
         [
             (self.requests.deadline(), Why::Retransmit),
             (self.allocation.deadline(), Why::RefreshAllocation),
             (self.token_deadline(), Why::RefreshAllocation),
             (self.keepalive_deadline(), Why::Keepalive),
-            (self.permissions.deadline(), Why::RefreshPermission),
-            (self.channels.deadline(), Why::RefreshChannel),
+            (permissions.filter(|_| is_live), Why::RefreshPermission),
+            (channels.filter(|_| is_live), Why::RefreshChannel),
             (self.connections_deadline(), Why::Connection),
         ]
         .into_iter()
