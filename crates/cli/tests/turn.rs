@@ -350,7 +350,7 @@ fn a_server_that_says_nothing_is_told_for_each_transport() {
     drop(streams);
     assert_eq!(output.status.code(), Some(1));
     let told = stdout(&output);
-    assert!(told.contains("did not answer over UDP") && told.contains("expects TLS"), "{told}");
+    assert!(told.contains("the TURN server did not answer") && told.contains("expects TLS"), "{told}");
 }
 
 /// A server that sends all clients to that one.

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::world::{PAYLOAD, Room, peer};
 use super::floe;
+use super::world::{PAYLOAD, Room, peer};
 use crate::floor::data_indication;
 
 /// Another asks for it.
