@@ -9,6 +9,7 @@
 //!     └ not to be had: IPv6 alone if both were asked for, else 508
 //! ```
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -375,7 +376,7 @@ impl Server {
 
     /// Tells of an allocation that has just begun; its answer.
     fn grant(&mut self, id: AllocationId, moves: bool) -> Option<Body> {
-        let passport = moves.then(|| self.tickets.issue(&mut self.chance, id));
+        let passport = moves.then(|| Box::new(self.tickets.issue(&mut self.chance, id)));
         let allocation = self.allocations.live_mut(id)?;
         allocation.passport = passport;
         let body = allocation.success(self.now);

@@ -7,6 +7,7 @@
 //!                └── no port, or the host fails ──▶ gone, 508
 //! ```
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -129,7 +130,8 @@ pub(crate) struct Allocation {
     pub(crate) is_tcp: bool,
     /// What the first answer told.
     pub(crate) reserved: Option<ReservationToken>,
-    pub(crate) passport: Option<Passport>,
+    /// Few clients ask for one, and an allocation without takes less room.
+    pub(crate) passport: Option<Box<Passport>>,
     pub(crate) permissions: Permissions,
     pub(crate) channels: Channels,
 }
@@ -171,7 +173,7 @@ impl Allocation {
             second: self.second.map(|relayed| relayed.address),
             lifetime: self.first.until - now,
             reserved: self.reserved,
-            ticket: self.passport.as_ref().map(Passport::ticket),
+            ticket: self.passport.as_deref().map(Passport::ticket),
         }
     }
 }

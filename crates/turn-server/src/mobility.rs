@@ -138,7 +138,7 @@ impl Server {
                 self.end_move(id);
             }
         }
-        let passport = self.allocations.live(id).and_then(|allocation| allocation.passport.as_ref());
+        let passport = self.allocations.live(id).and_then(|allocation| allocation.passport.as_deref());
         Ok(match body {
             Body::Refreshed { lifetime, .. } => {
                 Body::Refreshed { lifetime, ticket: passport.map(Passport::ticket) }

@@ -218,7 +218,7 @@ impl Allocations {
                     self.by_socket.remove(socket);
                 }
                 self.by_client.remove(&allocation.client);
-                if let Some(client) = allocation.passport.as_ref().and_then(Passport::next) {
+                if let Some(client) = allocation.passport.as_deref().and_then(Passport::next) {
                     self.by_client.remove(&client);
                 }
                 self.deadlines.remove(&(allocation.deadline(), id));
