@@ -98,7 +98,10 @@ impl Seen {
             );
         }
         println!("  memory grew by {} KiB; lines in the log: {:?}", self.grown / 1024, self.lines);
-        println!("  somebody new was served after {:?}", self.newcomer);
+        match &self.newcomer {
+            Ok(waited) => println!("  somebody new was served after {waited:?}"),
+            Err(why) => println!("  somebody new was not served: {why}"),
+        }
     }
 
     /// All that must not be.
