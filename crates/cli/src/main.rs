@@ -99,6 +99,13 @@ struct ServerArguments {
     /// Servers, such as stun:example.org or turn:192.0.2.1:3478?transport=udp.
     #[arg(value_name = "URI", value_parser = servers::parse_uri)]
     servers: Vec<Uri>,
+    #[command(flatten)]
+    login: TurnLogin,
+}
+
+/// Who we are to TURN servers.
+#[derive(Clone, Debug, Args)]
+struct TurnLogin {
     /// User name for the TURN servers.
     #[arg(
         long,
@@ -147,24 +154,8 @@ struct Turn {
     /// Servers, such as turn:example.org, turn:192.0.2.1:3478?transport=tcp or turns:example.org.
     #[arg(value_name = "URI", value_parser = servers::parse_uri, required = true)]
     uris: Vec<Uri>,
-    /// User name.
-    #[arg(
-        long,
-        visible_alias = "username",
-        value_name = "NAME",
-        env = "FLOE_TURN_USER",
-        hide_env_values = true
-    )]
-    user: Option<String>,
-    /// Password. In the environment it is hidden from other users of this machine.
-    #[arg(
-        long,
-        visible_alias = "credential",
-        value_name = "SECRET",
-        env = "FLOE_TURN_PASSWORD",
-        hide_env_values = true
-    )]
-    password: Option<String>,
+    #[command(flatten)]
+    login: TurnLogin,
     /// The secret of a server that takes passwords for a limited time (coturn's use-auth-secret), of which a password for
     /// an hour is made. Instead of a password.
     #[arg(

@@ -19,7 +19,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// All of these, TURN servers with these credentials.
     pub(crate) fn read(arguments: ServerArguments) -> Result<Self, Failure> {
-        let credentials = arguments.user.zip(arguments.password);
+        let credentials = arguments.login.user.zip(arguments.login.password);
         let mut servers = Self::default();
         for uri in arguments.servers {
             servers.add(uri, credentials.clone())?;

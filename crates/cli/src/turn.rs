@@ -122,11 +122,11 @@ impl Setup {
 }
 
 fn credentials(options: &Turn) -> Result<Credentials, Failure> {
-    let name = options.user.as_deref();
+    let name = options.login.user.as_deref();
     if let Some(secret) = &options.secret {
         return Ok(Secret::new(secret).credentials(name.unwrap_or_default(), since_1970() + HOUR));
     }
-    let Some((user, password)) = name.zip(options.password.as_deref()) else {
+    let Some((user, password)) = name.zip(options.login.password.as_deref()) else {
         let uri = options.uris.first().map(ToString::to_string).unwrap_or_default();
         return Err(Failure::NoTurnLogin { uri });
     };

@@ -1,7 +1,9 @@
 //! The machine the checks run on: its programs, its folders, and how to install what is missing.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
@@ -41,6 +43,38 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
         bail!("`{shown}`: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What a program told until it ended by itself and well, which it must do in time; it stands in this file too.
+pub(crate) fn told_within(mut command: Command, limit: Duration, log: &Path) -> anyhow::Result<String> {
+    let file = File::create(log)?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+    let give_up = Instant::now() + limit;
+    loop {
+        match process.try_wait()? {
+            Some(status) if status.success() => return Ok(fs::read_to_string(log)?),
+            Some(status) => bail!("ended with {status}; see {}", log.display()),
+            None if Instant::now() < give_up => std::thread::sleep(Duration::from_millis(10)),
+            None => {
+                process.kill()?;
+                process.wait()?;
+                bail!("still ran after {limit:?}; see {}", log.display())
+            }
+        }
+    }
+}
+
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about that here.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Whether a command can be run and says it is well.

@@ -362,7 +362,7 @@ fn servers(start: &Start, defaults: &Connect) -> Result<Servers, String> {
     for server in ice {
         let uri = parse_uri(&server.urls)?;
         let own = server.username.clone().zip(server.credential.clone());
-        let credentials = own.or_else(|| given.user.clone().zip(given.password.clone()));
+        let credentials = own.or_else(|| given.login.user.clone().zip(given.login.password.clone()));
         servers.add(uri, credentials).map_err(|why| match why {
             Failure::NoCredentials { uri } => {
                 format!("{uri} needs \"username\" and \"credential\" beside \"urls\"")

@@ -7,7 +7,6 @@ use std::fs;
 use std::future::ready;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::process::Child;
 
 use anyhow::bail;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -128,16 +127,4 @@ fn compare(cases: &[Case], rows: &[Row]) -> anyhow::Result<()> {
 /// Where servers have their files.
 fn folder() -> PathBuf {
     host::target().join("conformance")
-}
-
-/// A process that ends when this is dropped.
-#[derive(Debug)]
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about that here.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -4,9 +4,9 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::coturn::Coturn;
 use super::floe::json_lines;
 use super::peer::logs;
+use crate::host::{self, Running};
 
 /// What coturn's client says where nothing is in the way, in this order. The second address answers when it is asked, and
 /// in place of the first.
@@ -71,34 +72,14 @@ fn discover(server: SocketAddr, tests: &[&str], log: &str) -> anyhow::Result<Str
     let (ip, port) = (server.ip().to_string(), server.port().to_string());
     let mut command = Command::new("turnutils_natdiscovery");
     command.args(tests).args(["-L", &ip, "-p", &port, &ip]);
-    told_within(command, Duration::from_secs(30), &logs().join(log))
-}
-
-/// What a program told until it ended by itself and well, which it must do in time.
-fn told_within(mut command: Command, limit: Duration, log: &Path) -> anyhow::Result<String> {
     fs::create_dir_all(logs())?;
-    let file = File::create(log)?;
-    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-    let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-    let give_up = Instant::now() + limit;
-    loop {
-        match process.try_wait()? {
-            Some(status) if status.success() => return Ok(fs::read_to_string(log)?),
-            Some(status) => bail!("ended with {status}; see {}", log.display()),
-            None if Instant::now() < give_up => std::thread::sleep(Duration::from_millis(10)),
-            None => {
-                process.kill()?;
-                process.wait()?;
-                bail!("still ran after {limit:?}; see {}", log.display())
-            }
-        }
-    }
+    host::told_within(command, Duration::from_secs(30), &logs().join(log))
 }
 
 /// `floe serve` with two addresses; dropped, it ends.
 #[derive(Debug)]
 struct Serving {
-    process: Child,
+    _process: Running,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -110,9 +91,9 @@ impl Serving {
         command.args(["serve", "--listen", "127.0.0.1:0", "--alternate", "127.0.0.2", "--json"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(logs().join("floe-serve.stderr"))?);
-        let mut process = command.spawn().context("cannot start floe serve")?;
-        let stdout = process.stdout.take().context("no stdout")?;
-        Ok(Self { process, lines: BufReader::new(stdout).lines() })
+        let mut process = Running(command.spawn().context("cannot start floe serve")?);
+        let stdout = process.0.stdout.take().context("no stdout")?;
+        Ok(Self { _process: process, lines: BufReader::new(stdout).lines() })
     }
 
     /// The primary address, as the server tells it once it is ready.
@@ -125,13 +106,5 @@ impl Serving {
             }
         }
         bail!("floe serve ended; see {}", logs().join("floe-serve.stderr").display())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about that here.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

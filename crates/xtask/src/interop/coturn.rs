@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use super::peer::logs;
+use crate::host::Running;
 
 pub(crate) const USER: &str = "alice";
 pub(crate) const PASSWORD: &str = "swordfish";
@@ -23,7 +24,7 @@ const RELAY_PORTS: std::ops::Range<u16> = 61_300..61_500;
 /// A running server; dropped, it ends.
 #[derive(Debug)]
 pub(crate) struct Coturn {
-    process: Child,
+    process: Running,
     port: u16,
 }
 
@@ -36,7 +37,7 @@ impl Coturn {
         let log = File::create(folder.join("log"))?;
         let mut command = Command::new("turnserver");
         command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command.spawn().context("cannot start turnserver")?;
+        let process = Running(command.spawn().context("cannot start turnserver")?);
         let mut server = Self { process, port };
         server.wait_until_it_answers()?;
         Ok(server)
@@ -59,7 +60,7 @@ impl Coturn {
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
         let give_up = Instant::now() + Duration::from_secs(10);
         while Instant::now() < give_up {
-            if let Some(status) = self.process.try_wait()? {
+            if let Some(status) = self.process.0.try_wait()? {
                 bail!("coturn ended at once ({status}); see {}", logs().join("coturn/log").display());
             }
             socket.send_to(&BINDING_REQUEST, self.address())?;
@@ -69,14 +70,6 @@ impl Coturn {
             std::thread::sleep(Duration::from_millis(50));
         }
         bail!("coturn does not answer; see {}", logs().join("coturn/log").display())
-    }
-}
-
-impl Drop for Coturn {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about that here.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -11,7 +11,7 @@ use floe_stun::Password;
 use floe_stun::credentials::{Credentials, rest};
 use floe_tokio::Tls;
 
-use crate::host::{self, cargo};
+use crate::host::{self, Running, cargo};
 
 /// What a group of cases needs of a server.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) struct Options {
 pub(crate) struct Server {
     kind: Kind,
     options: Options,
-    process: Child,
+    process: Running,
     port: u16,
 }
 
@@ -57,7 +57,7 @@ impl Server {
         };
         let log = File::create(folder().join(format!("{kind:?}.log").to_lowercase()))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = command.spawn().with_context(|| format!("cannot start {kind:?}"))?;
+        let process = Running(command.spawn().with_context(|| format!("cannot start {kind:?}"))?);
         let mut server = Self { kind, options, process, port };
         server.wait_until_it_listens()?;
         Ok(server)
@@ -65,8 +65,8 @@ impl Server {
 
     /// Ends it as a crash would, and starts another one on the same ports, which knows nothing of the clients of the first.
     pub(crate) fn restart(mut self) -> anyhow::Result<Self> {
-        self.process.kill()?;
-        self.process.wait()?;
+        self.process.0.kill()?;
+        self.process.0.wait()?;
         Self::start(self.kind, self.options, self.port)
     }
 
@@ -116,7 +116,7 @@ impl Server {
         let asked = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         asked.set_read_timeout(Some(Duration::from_millis(50)))?;
         while Instant::now() < give_up {
-            if let Some(status) = self.process.try_wait()? {
+            if let Some(status) = self.process.0.try_wait()? {
                 bail!("{} ended at once ({status}); see {}", self.name(), folder().display());
             }
             asked.send_to(&BINDING_REQUEST, self.v4())?;
@@ -126,14 +126,6 @@ impl Server {
             }
         }
         bail!("{} does not listen; see {}", self.name(), folder().display())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about that here.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

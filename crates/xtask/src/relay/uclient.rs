@@ -1,11 +1,12 @@
 //! coturn's client against our server: it counts what comes back.
 
-use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+
+use crate::host::{self, Running};
 
 use super::server::{PASSWORD, Server, TLS, USER, folder};
 
@@ -40,7 +41,7 @@ impl Case {
         command.args(["-e", &address.ip().to_string(), "-r", &peer.port.to_string()]);
         command.args(self.arguments).args(["-p", &port.to_string(), &address.ip().to_string()]);
         let log = folder().join(format!("uclient-{}.log", self.name.replace([' ', ','], "-")));
-        let told = told_within(command, Duration::from_secs(40), &log)?;
+        let told = host::told_within(command, Duration::from_secs(40), &log)?;
         let lost = number_behind(&told, "Total lost packets")
             .with_context(|| format!("it counted nothing; see {}", log.display()))?;
         ensure!(lost == 0, "it lost {lost} packets; see {}", log.display());
@@ -52,7 +53,7 @@ impl Case {
 
 /// coturn's echo server; dropped, it ends.
 struct Peer {
-    process: Child,
+    _process: Running,
     port: u16,
 }
 
@@ -66,7 +67,8 @@ impl Peer {
         let mut command = Command::new("turnutils_peer");
         command.args(["-L", "127.0.0.1", "-L", "::1", "-p", &port.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let peer = Self { process: command.spawn().context("cannot start turnutils_peer")?, port };
+        let process = Running(command.spawn().context("cannot start turnutils_peer")?);
+        let peer = Self { _process: process, port };
         peer.wait_until_it_answers()?;
         Ok(peer)
     }
@@ -89,14 +91,6 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about that here.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 const PEER_PORTS: std::ops::Range<u16> = 61_000..61_100;
 
 /// The last number that stands behind these words.
@@ -104,24 +98,4 @@ fn number_behind(text: &str, words: &str) -> Option<u64> {
     let (_, behind) = text.rsplit_once(words)?;
     let number: String = behind.trim_start().chars().take_while(char::is_ascii_digit).collect();
     number.parse().ok()
-}
-
-/// What a program told until it ended by itself, which it must do in time.
-fn told_within(mut command: Command, limit: Duration, log: &std::path::Path) -> anyhow::Result<String> {
-    let file = File::create(log)?;
-    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
-    let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-    let give_up = Instant::now() + limit;
-    loop {
-        match process.try_wait()? {
-            Some(status) if status.success() => return Ok(fs::read_to_string(log)?),
-            Some(status) => bail!("ended with {status}; see {}", log.display()),
-            None if Instant::now() < give_up => std::thread::sleep(Duration::from_millis(20)),
-            None => {
-                process.kill()?;
-                process.wait()?;
-                bail!("still ran after {limit:?}; see {}", log.display())
-            }
-        }
-    }
 }

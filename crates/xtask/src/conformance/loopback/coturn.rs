@@ -10,8 +10,8 @@ use anyhow::{Context as _, bail};
 use rcgen::generate_simple_self_signed;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-use super::{OTHER_ADDRESS, Running, folder};
-use crate::host::{self, Package, works};
+use super::{OTHER_ADDRESS, folder};
+use crate::host::{self, Package, Running, works};
 
 /// The name in the certificate.
 pub(super) const NAME: &str = "coturn.floe.test";

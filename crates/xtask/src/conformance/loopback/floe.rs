@@ -7,8 +7,8 @@ use std::process::{ChildStdout, Command, Stdio};
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{Running, folder};
-use crate::host::{self, cargo};
+use super::folder;
+use crate::host::{self, Running, cargo};
 
 /// A running server.
 #[derive(Debug)]
